@@ -1,0 +1,16 @@
+/**
+ * Suites that need something which not every machine can have: a server, Python, a browser.
+ * Each is run where `missing()` answers undefined; elsewhere its answer says what is missing, the suite is listed
+ * at the end of the run, and under CI=true that is a failure.
+ *
+ * `command` runs in the repository's root and leaves its counts, in the form of Jest's JSON, at `results`.
+ * It is never cached: what it depends on is not in the repository.
+ *
+ * @type {ReadonlyArray<{
+ *   name: string,
+ *   missing: () => Promise<string | undefined>,
+ *   command: readonly string[],
+ *   results: string,
+ * }>}
+ */
+export const outsideSuites = [];

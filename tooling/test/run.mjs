@@ -1,0 +1,136 @@
+// All tests: build, lint, types, every package's Jest suite, package checks, packed tarballs and examples, and the
+// suites that need something from outside. The last line is `N passed, N failed`, summed from the result files.
+// `--only=static,unit,pack,outside` runs a part.
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { runPack } from "../pack/run.mjs";
+import { crashed, readCounts } from "./counts.mjs";
+import { outsideSuites } from "./outside.mjs";
+import { runStatic } from "./static.mjs";
+import { runTurbo } from "./turbo.mjs";
+
+const only = process.argv
+  .find((arg) => arg.startsWith("--only="))
+  ?.slice("--only=".length)
+  .split(",");
+const wants = (part) => only === undefined || only.includes(part);
+
+const packages = readdirSync("packages")
+  .filter((folder) => existsSync(join("packages", folder, "package.json")))
+  .map((folder) => ({
+    folder: join("packages", folder),
+    name: JSON.parse(readFileSync(join("packages", folder, "package.json"), "utf8")).name,
+  }));
+
+/** Rows of the closing table. */
+const rows = [];
+/** What could not be run here, with the reason. */
+const notRun = [];
+const row = (where, suite, counts) => rows.push({ where, suite, ...counts });
+const single = (name, ok, message) =>
+  ok ? { passed: 1, failed: 0, skipped: 0, failures: [] } : { ...crashed(message), failures: [{ name, message }] };
+
+/** Runs one part; what it throws is a failure with its name, so that the other parts still run and are counted. */
+async function part(title, run) {
+  console.log(`\n── ${title} ──`);
+  try {
+    await run();
+  } catch (error) {
+    console.error(error);
+    row("(repository)", title, crashed(error.message));
+  }
+}
+
+function packageTasks() {
+  const tasks = ["build", ...(wants("static") ? ["typecheck", "check"] : []), ...(wants("unit") ? ["test"] : [])];
+  const ends = runTurbo(tasks);
+  for (const { folder, name } of packages) {
+    for (const task of tasks) {
+      const end = ends.find((one) => one.package === name && one.task === task);
+      const ok = end?.ok === true;
+      const results = { test: "jest.json", check: "check.json" }[task];
+      if (results === undefined) {
+        const reason = end === undefined ? "did not run: a task that it depends on failed" : "see the output above";
+        row(name, task, single(`${name} ${task}`, ok, reason));
+        continue;
+      }
+      const counts = readCounts(join(folder, ".results", results));
+      // A runner may fail without a failing test, for example on a handle left open.
+      row(name, task, !ok && counts.failed === 0 ? { ...counts, ...failedRun(counts, name, task) } : counts);
+    }
+  }
+}
+
+function failedRun(counts, name, task) {
+  return { failed: 1, failures: [...counts.failures, { name: `${name} ${task}`, message: "ended with an error" }] };
+}
+
+async function outside() {
+  for (const suite of outsideSuites) {
+    const missing = await suite.missing();
+    if (missing !== undefined) {
+      notRun.push(`${suite.name}: ${missing}`);
+      continue;
+    }
+    rmSync(suite.results, { force: true });
+    const [command, ...args] = suite.command;
+    const run = spawnSync(command === "node" ? process.execPath : command, args, { stdio: "inherit" });
+    const counts = readCounts(suite.results);
+    row(
+      "(outside)",
+      suite.name,
+      run.status !== 0 && counts.failed === 0 ? failedRun(counts, suite.name, "run") : counts,
+    );
+  }
+}
+
+function printTable() {
+  const cells = [
+    ["package", "suite", "passed", "failed", "skipped"],
+    ...rows.map((one) => [one.where, one.suite, one.passed, one.failed, one.skipped].map(String)),
+  ];
+  const widths = cells[0].map((_, column) => Math.max(...cells.map((line) => line[column].length)));
+  console.log("");
+  for (const line of cells) {
+    console.log(line.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  "));
+  }
+}
+
+for (const folder of [".", ...packages.map((one) => one.folder)]) {
+  rmSync(join(folder, ".results"), { recursive: true, force: true });
+}
+
+if (wants("static")) {
+  await part("lint, unused code, hygiene", async () => {
+    await runStatic(join(".results", "static.json"));
+    row("(repository)", "static", readCounts(join(".results", "static.json")));
+  });
+}
+await part("packages", packageTasks);
+if (wants("pack")) {
+  await part("tarballs and examples", async () => {
+    if (rows.some((one) => one.suite === "build" && one.failed > 0)) throw new Error("not run: the build failed");
+    notRun.push(...(await runPack(join(".results", "pack.json"), join(".results", "examples.json"))));
+    row("(repository)", "tarballs", readCounts(join(".results", "pack.json")));
+    row("(repository)", "examples", readCounts(join(".results", "examples.json")));
+  });
+}
+if (wants("outside")) await part("suites needing something from outside", outside);
+
+for (const { where, suite, failures } of rows) {
+  for (const { name, message } of failures) {
+    const lines = message.trimEnd().split("\n");
+    const shown = lines.length > 40 ? [...lines.slice(0, 40), `… and ${lines.length - 40} more lines`] : lines;
+    console.log(`\n✗ ${where} · ${suite} · ${name}\n    ${shown.join("\n    ")}`);
+  }
+}
+printTable();
+if (notRun.length > 0) {
+  console.log(`\n!! DID NOT RUN HERE (${notRun.length}) !!`);
+  for (const reason of notRun) console.log(`!! ${reason}`);
+  if (process.env.CI === "true") console.log("!! With CI=true this fails the run.");
+}
+const sum = (column) => rows.reduce((total, one) => total + one[column], 0);
+process.exitCode = sum("failed") > 0 || (notRun.length > 0 && process.env.CI === "true") ? 1 : 0;
+console.log(`\n${sum("passed")} passed, ${sum("failed")} failed`);

@@ -1,0 +1,27 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+/**
+ * Runs turbo tasks over all packages, going on after failures, and answers with each task's end:
+ * `{ package, task, ok, cached }`. A task that was held back by a failed one is not ok.
+ */
+export function runTurbo(tasks) {
+  const runs = join(".turbo", "runs");
+  rmSync(runs, { recursive: true, force: true });
+  mkdirSync(runs, { recursive: true });
+  const args = ["node_modules/turbo/bin/turbo", "run", ...tasks, "--concurrency=2", "--ui=stream"];
+  const run = spawnSync(
+    process.execPath,
+    [...args, "--continue=dependencies-successful", "--output-logs=errors-only", "--summarize"],
+    { stdio: "inherit" },
+  );
+  const summary = readdirSync(runs).find((name) => name.endsWith(".json"));
+  if (summary === undefined) throw new Error(`turbo ended with ${run.status} and left no summary.`);
+  return JSON.parse(readFileSync(join(runs, summary), "utf8")).tasks.map((task) => ({
+    package: task.package,
+    task: task.task,
+    ok: task.execution?.exitCode === 0,
+    cached: task.cache?.status === "HIT",
+  }));
+}
