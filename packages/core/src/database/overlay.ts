@@ -1,0 +1,122 @@
+/**
+ * A buffered transaction's view: staged writes over a store that knows nothing of them. Reads and scans see both;
+ * nothing reaches the store before `flushOps` are written.
+ */
+import type { Batches, Call, ScanRequest, Store, WriteOp, WriteOutcome } from "../backend/spi.js";
+import type { WireRecord } from "../record/json.js";
+import { writtenRecord } from "./outcomes.js";
+
+interface Staged {
+  /** The version in the store when the record was first met; null: no record. */
+  readonly base: string | null;
+  /** Whether the flush depends on it: the body read the record, or asked for this version. */
+  readonly guarded: boolean;
+  /** As it would be now; undefined: deleted. */
+  readonly record: WireRecord | undefined;
+  /** Whether a record in the store may be replaced unseen. */
+  readonly replaces: boolean;
+}
+
+export class Overlay implements Store {
+  readonly #store: Store;
+  readonly #staged = new Map<string, Staged>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  get isEmpty(): boolean {
+    return this.#staged.size === 0;
+  }
+
+  async read(ids: readonly string[], call: Call): Promise<readonly (WireRecord | undefined)[]> {
+    const missing = ids.filter((id) => !this.#staged.has(id));
+    const found = missing.length === 0 ? [] : await this.#store.read(missing, call);
+    const stored = new Map(missing.map((id, index) => [id, found[index]]));
+    return ids.map((id) => {
+      const staged = this.#staged.get(id);
+      return staged === undefined ? stored.get(id) : staged.record;
+    });
+  }
+
+  async write(ops: readonly WriteOp[], call: Call): Promise<readonly WriteOutcome[]> {
+    const before = await this.read(
+      ops.map(({ id }) => id),
+      call,
+    );
+    const first = new Map(ops.map(({ id }, index) => [id, before[index]]));
+    const changes = new Map<string, Staged>();
+    const outcomes = ops.map((op) => {
+      const staged = changes.get(op.id) ?? this.#staged.get(op.id);
+      return this.#apply(op, staged, staged === undefined ? first.get(op.id) : staged.record, changes);
+    });
+    const refused = outcomes.some(({ status }) => status === "exists" || status === "stale");
+    if (refused)
+      return outcomes.map((outcome) =>
+        outcome.status === "written" || outcome.status === "deleted" ? { status: "rolledBack" } : outcome,
+      );
+    for (const [id, staged] of changes) this.#staged.set(id, staged);
+    return outcomes;
+  }
+
+  #apply(
+    op: WriteOp,
+    staged: Staged | undefined,
+    current: WireRecord | undefined,
+    changes: Map<string, Staged>,
+  ): WriteOutcome {
+    if (op.kind !== "insert" && op.ifVersion !== undefined && current?.version !== op.ifVersion) {
+      return { status: "stale", actual: current?.version ?? null };
+    }
+    if (op.kind === "insert" && current !== undefined) return { status: "exists" };
+    if ((op.kind === "update" || op.kind === "delete") && current === undefined) return { status: "missing" };
+    const base = staged === undefined ? (current?.version ?? null) : staged.base;
+    const unseen = (op.kind === "upsert" || op.kind === "delete") && op.ifVersion === undefined;
+    const guarded = staged === undefined ? !unseen : staged.guarded;
+    const replaces = staged?.replaces ?? unseen;
+    if (op.kind === "delete") {
+      changes.set(op.id, { base, guarded, replaces, record: undefined });
+      return { status: "deleted" };
+    }
+    const createdAt = current?.createdAt ?? op.at;
+    const kept = op.metadata === undefined && current !== undefined;
+    const record = {
+      ...(writtenRecord(op, { status: "written", createdAt }) as WireRecord),
+      ...(kept && { metadata: current.metadata, metadataTypes: current.metadataTypes }),
+    };
+    changes.set(op.id, { base, guarded, replaces, record });
+    return { status: "written", createdAt, record };
+  }
+
+  scan(request: ScanRequest<unknown>): Batches {
+    return this.isEmpty ? this.#store.scan(request) : this.#scan(request);
+  }
+
+  async *#scan(request: ScanRequest<unknown>): AsyncGenerator<readonly WireRecord[]> {
+    const inserted = [...this.#staged.values()].flatMap(({ base, record }) =>
+      base === null && record !== undefined ? [record] : [],
+    );
+    const met = new Set<string>();
+    for await (const batch of this.#store.scan(request)) {
+      yield batch.flatMap((stored) => {
+        const staged = this.#staged.get(stored.id);
+        if (staged === undefined) return [stored];
+        met.add(stored.id);
+        return staged.record === undefined ? [] : [staged.record];
+      });
+    }
+    yield inserted.filter(({ id }) => !met.has(id));
+  }
+
+  /** One operation per record touched, in the order of the first touch. */
+  flushOps(): WriteOp[] {
+    return [...this.#staged].flatMap(([id, { base, guarded, record, replaces }]): WriteOp[] => {
+      const ifVersion = guarded && base !== null ? base : undefined;
+      if (record === undefined) return base === null ? [] : [{ kind: "delete", id, ifVersion }];
+      const { data, types, metadata, metadataTypes, version, updatedAt: at } = record;
+      const op = { id, data, types, metadata, metadataTypes, version, at };
+      if (replaces) return [{ ...op, kind: "upsert" }];
+      return [base === null ? { ...op, kind: "insert" } : { ...op, kind: "update", ifVersion }];
+    });
+  }
+}

@@ -1,0 +1,119 @@
+/** Streams: the rows of a search, batch by batch inside, one by one or in batches outside. */
+import type { WireRecord } from "../record/json.js";
+import { type StoredRecord, toStored } from "../record/stored.js";
+
+/** How a stream gets its batches: driven with promises by a database. */
+export interface BatchSource {
+  next(): Promise<readonly WireRecord[] | undefined>;
+  close(): Promise<void>;
+}
+
+/** Makes a source for each iteration. */
+export type OpenSource = () => BatchSource;
+
+/**
+ * The answer to `db.stream(query)`: just the rows and the order of `search`, in bounded memory. Nothing happens
+ * before the first row is asked for; `break`, an error or an abort ends the engine's work.
+ */
+export class RecordStream<T> implements AsyncIterable<StoredRecord<T>> {
+  readonly #open: OpenSource;
+
+  constructor(open: OpenSource) {
+    this.#open = open;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<StoredRecord<T>, undefined> {
+    return new RowIterator<T>(this.#open());
+  }
+
+  /** The same rows in lists of `size` records; the last may be shorter. */
+  async *batches(size = 500): AsyncGenerator<StoredRecord<T>[], void> {
+    if (!Number.isSafeInteger(size) || size < 1) throw new TypeError("A batch has 1 or more records.");
+    let pending: StoredRecord<T>[] = [];
+    for await (const record of this) {
+      pending.push(record);
+      if (pending.length === size) {
+        yield pending;
+        pending = [];
+      }
+    }
+    if (pending.length > 0) yield pending;
+  }
+}
+
+// By hand: a nested async generator costs several promises per row, this one at most one.
+class RowIterator<T> implements AsyncIterator<StoredRecord<T>, undefined> {
+  readonly #source: BatchSource;
+  #batch: readonly WireRecord[] = [];
+  #at = 0;
+  #ended = false;
+
+  constructor(source: BatchSource) {
+    this.#source = source;
+  }
+
+  next(): Promise<IteratorResult<StoredRecord<T>, undefined>> {
+    if (this.#at < this.#batch.length) {
+      return Promise.resolve({
+        done: false,
+        value: toStored(this.#batch[this.#at++] as WireRecord) as StoredRecord<T>,
+      });
+    }
+    return this.#pull();
+  }
+
+  async return(): Promise<IteratorResult<StoredRecord<T>, undefined>> {
+    this.#batch = [];
+    if (!this.#ended) {
+      this.#ended = true;
+      await this.#source.close();
+    }
+    return { done: true, value: undefined };
+  }
+
+  async #pull(): Promise<IteratorResult<StoredRecord<T>, undefined>> {
+    if (this.#ended) return { done: true, value: undefined };
+    try {
+      const batch = await this.#source.next();
+      if (batch === undefined) {
+        this.#ended = true;
+        await this.#source.close();
+        return { done: true, value: undefined };
+      }
+      this.#batch = batch;
+      this.#at = 1;
+      return { done: false, value: toStored(batch[0] as WireRecord) as StoredRecord<T> };
+    } catch (error) {
+      this.#ended = true;
+      await this.#source.close();
+      throw error;
+    }
+  }
+}
+
+/** A synchronous stream: the same rows, iterable at once. */
+export class SyncRecordStream<T> implements Iterable<StoredRecord<T>> {
+  readonly #open: () => Generator<readonly WireRecord[], void>;
+
+  constructor(open: () => Generator<readonly WireRecord[], void>) {
+    this.#open = open;
+  }
+
+  *[Symbol.iterator](): Generator<StoredRecord<T>, void> {
+    for (const batch of this.#open()) for (const record of batch) yield toStored(record) as StoredRecord<T>;
+  }
+
+  /** The same rows in lists of `size` records; the last may be shorter. */
+  *batches(size = 500): Generator<StoredRecord<T>[], void> {
+    if (!Number.isSafeInteger(size) || size < 1) throw new TypeError("A batch has 1 or more records.");
+    let pending: StoredRecord<T>[] = [];
+    for (const record of this) {
+      pending.push(record);
+      if (pending.length === size) {
+        yield pending;
+        pending = [];
+      }
+    }
+    if (pending.length > 0) yield pending;
+  }
+}

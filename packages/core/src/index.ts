@@ -1,0 +1,50 @@
+/**
+ * `@dataknobs/core`: one record interface, any store, the same answer.
+ */
+export type {
+  AggregateFunction,
+  Aggregation,
+  DateUnit,
+  GroupKey,
+} from "./aggregate/ast.js";
+export type { ResultRow } from "./aggregate/finish.js";
+export { avg, bucket, count, countDistinct, dateBucket, max, min, percentile, sum } from "./aggregate/functions.js";
+export type { Capabilities } from "./backend/spi.js";
+export { Database, type DatabaseStatus } from "./database/database.js";
+export type { ApplyOptions, IndexPlan } from "./database/index-plan.js";
+export type { FieldType, IndexDeclaration, IndexSpec } from "./database/indexes.js";
+export { type DatabaseConfig, type DatabaseSource, openDatabase, type TypedDatabase } from "./database/open.js";
+export type { Page, PageOptions, QueryInput, ReadOptions } from "./database/reads.js";
+export { backendNames, registerBackend } from "./database/registry.js";
+export type { InferInput, InferOutput, StandardSchemaV1 } from "./database/schema.js";
+export type { CallOptions } from "./database/session.js";
+export type { DatabaseSettings } from "./database/settings.js";
+export { RecordStream, SyncRecordStream } from "./database/stream.js";
+export { Transaction, type TransactionOptions } from "./database/transaction.js";
+export type {
+  WriteFailure,
+  WriteProgress,
+  WriteRecord,
+  WriteStreamOptions,
+  WriteSummary,
+} from "./database/write-stream.js";
+export type { CreateInput, CreateOptions, DeleteOptions, UpdateOptions, UpsertInput } from "./database/writes.js";
+export { DataknobsError, type ErrorCode, type ErrorDetails, errorCodes } from "./errors.js";
+export type { ClausePlan, Explanation, StepPlan } from "./plan/explain.js";
+export {
+  type Condition,
+  type LeafCondition,
+  type MatchClause,
+  type Operator,
+  operators,
+  type PathInput,
+  type Query,
+  type RegexOperand,
+  type SortClause,
+} from "./query/ast.js";
+export { and, not, or, QueryBuilder, query, where } from "./query/builder.js";
+export { limits } from "./record/limits.js";
+export type { StoredRecord } from "./record/stored.js";
+export type { Fields, Scalar, Value } from "./record/values.js";
+export { SyncDatabase, SyncTransaction } from "./sync/database.js";
+export { openDatabaseSync, type TypedSyncDatabase } from "./sync/open.js";

@@ -1,0 +1,109 @@
+/** `db.explain(query)`: what the engine does, what core does, by which index. Pure. */
+import type { Backend } from "../backend/spi.js";
+import type { Condition } from "../query/ast.js";
+import type { Leaf } from "../query/lowered.js";
+import { emulatedParts, leavesOf, type QueryPlan } from "./plan.js";
+
+export interface ClausePlan {
+  /** As it was written. */
+  readonly clause: Condition;
+  readonly how: "pushed" | "emulated";
+  /** Emulated, but the engine narrows the candidates first. */
+  readonly narrowed?: boolean;
+  readonly index?: string;
+  /** Why it is not pushed. */
+  readonly why?: string;
+}
+
+export interface StepPlan {
+  readonly how: "pushed" | "emulated" | "none";
+  readonly index?: string;
+  readonly why?: string;
+}
+
+export interface Explanation {
+  readonly backend: string;
+  readonly clauses: readonly ClausePlan[];
+  readonly match: StepPlan;
+  readonly sort: StepPlan;
+  readonly limit: StepPlan;
+  /** `full`: every record is looked at, by the engine or by core. `index`: only candidates are. */
+  readonly scan: "full" | "index";
+  /** Whether core does a part in memory. */
+  readonly emulated: boolean;
+  /** The native statement: SQL and parameters, a request body; `undefined` where there is none. */
+  readonly native: unknown;
+  /** With `{ native: true }`: the engine's own plan. */
+  readonly nativePlan?: unknown;
+}
+
+export function explainPlan(plan: QueryPlan, backend: Backend): Explanation {
+  const residual = new Set<Leaf>(plan.residual === undefined ? [] : leavesOf(plan.residual));
+  const clauses = mergeClauses(
+    [...plan.leaves].map(([leaf, { compiled, index, why }]) => {
+      const emulated = residual.has(leaf);
+      const narrowed = emulated && compiled && plan.request.where !== undefined;
+      return {
+        clause: leaf.source,
+        how: emulated ? "emulated" : "pushed",
+        ...(narrowed && { narrowed }),
+        ...(index !== undefined && { index }),
+        ...(emulated && { why: why ?? (compiled ? siblingReason : generalReason(leaf, backend.name)) }),
+      } satisfies ClausePlan;
+    }),
+  );
+  const indexed = [...plan.leaves.values()].some(({ index }) => index !== undefined);
+  const byIndex =
+    indexed || plan.matchIndex !== undefined || (plan.orderIndex !== undefined && plan.query.limit !== undefined);
+  const { limit, offset } = plan.query;
+  return Object.freeze({
+    backend: backend.name,
+    clauses,
+    match: step(
+      plan.query.match !== undefined,
+      plan.match === undefined,
+      plan.matchIndex,
+      "no text index on these fields: every candidate's words are compared",
+    ),
+    sort: step(
+      plan.query.order.length > 0 || plan.query.byScore,
+      plan.sort.length === 0 && !plan.ranks,
+      plan.orderIndex,
+      plan.ranks ? "ranked by core" : "the engine does not prove this order: core sorts",
+    ),
+    limit: step(
+      limit !== undefined || offset > 0,
+      plan.limit === undefined && plan.offset === 0,
+      undefined,
+      "core filters or sorts first",
+    ),
+    scan: byIndex ? "index" : "full",
+    emulated: emulatedParts(plan).length > 0,
+    native: backend.native?.(plan.request),
+  } satisfies Explanation);
+}
+
+const siblingReason = "joined by or, or negated, with a clause that is not pushed";
+
+function generalReason(leaf: Leaf, backend: string): string {
+  return `the ${backend} backend does not push "${"op" in leaf.source ? leaf.source.op : leaf.kind}" here`;
+}
+
+/** A negated operator is lowered to several leaves; they are one clause to who wrote it. */
+function mergeClauses(clauses: readonly ClausePlan[]): ClausePlan[] {
+  const merged = new Map<Condition, ClausePlan>();
+  for (const clause of clauses) {
+    const before = merged.get(clause.clause);
+    if (before === undefined) merged.set(clause.clause, clause);
+    else if (clause.how === "emulated" || before.how === "emulated") {
+      merged.set(clause.clause, { ...before, ...clause, how: "emulated" });
+    } else merged.set(clause.clause, { ...clause, ...before });
+  }
+  return [...merged.values()];
+}
+
+function step(asked: boolean, pushed: boolean, index: string | undefined, why: string): StepPlan {
+  if (!asked) return { how: "none" };
+  if (!pushed) return { how: "emulated", why };
+  return index === undefined ? { how: "pushed" } : { how: "pushed", index };
+}
