@@ -6,7 +6,7 @@ import { definitionOfSync } from "../database/registry.js";
 import type { InferInput, InferOutput } from "../database/schema.js";
 import { asDataknobsError } from "../database/session.js";
 import { checkSettings, checkUnique, type DatabaseSettings, makeSession, narrowed } from "../database/settings.js";
-import { isThenable } from "../database/steps.js";
+import { atOnce } from "../database/steps.js";
 import { DataknobsError } from "../errors.js";
 import type { Fields } from "../record/values.js";
 import { SyncDatabase } from "./database.js";
@@ -37,8 +37,7 @@ export function openDatabaseSync<S extends StandardSchemaV1 | undefined = undefi
   const checked = checkSettings(resolved.settings);
   checkUnique(backend, checked.indexes);
   try {
-    const found = backend.open?.({ indexes: checked.indexes });
-    if (isThenable(found)) throw new DataknobsError("UNEXPECTED", `The ${backend.name} backend opened asynchronously.`);
+    const found = atOnce(backend.open?.({ indexes: checked.indexes }));
     const session = makeSession(backend, narrowed(backend.capabilities, found), checked);
     return new SyncDatabase(session) as unknown as TypedSyncDatabase<S>;
   } catch (error) {
