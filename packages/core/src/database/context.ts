@@ -1,8 +1,14 @@
 /** Which database's transaction body is running, where the platform can tell (Node, Deno, Bun). */
 
+/** One run of a body; what the body starts and does not await outlives it, and is outside then. */
+interface Scope {
+  readonly database: object;
+  active: boolean;
+}
+
 interface Storage {
-  run<R>(store: object, body: () => R): R;
-  getStore(): object | undefined;
+  run<R>(scope: Scope, body: () => R): R;
+  getStore(): Scope | undefined;
 }
 
 interface NodeLike {
@@ -21,12 +27,19 @@ function contextStorage(): Storage | undefined {
 }
 
 /** Runs a transaction's body so that calls within it can be told. */
-export function runInside<R>(database: object, body: () => R): R {
+export async function runInside<R>(database: object, body: () => Promise<R>): Promise<R> {
   const context = contextStorage();
-  return context === undefined ? body() : context.run(database, body);
+  if (context === undefined) return body();
+  const scope: Scope = { database, active: true };
+  try {
+    return await context.run(scope, body);
+  } finally {
+    scope.active = false;
+  }
 }
 
 /** Whether the caller runs inside a transaction body of this database. */
 export function isInside(database: object): boolean {
-  return storage !== null && storage?.getStore() === database;
+  const scope = storage?.getStore();
+  return scope !== undefined && scope.active && scope.database === database;
 }

@@ -143,11 +143,12 @@ export abstract class Operations<I = Fields, T = I> {
 
   /** The rows of `search` one by one, in bounded memory. */
   stream(query?: QueryInput, options: CallOptions = {}): RecordStream<T> {
-    const planned = reads.planFor(this.session("read", "stream"), query);
+    // checked now, so that a wrong query is refused here and not at the first row
+    reads.planFor(this.session("read", "stream"), query);
     return new RecordStream<T>(() => {
       const session = this.session("read", "stream");
       const call = callOf(options);
-      const machine = new reads.BatchMachine(session, planned, call);
+      const machine = new reads.BatchMachine(session, reads.planFor(session, query), call);
       let forget: (() => void) | undefined;
       const source: BatchSource = {
         next: async () => {

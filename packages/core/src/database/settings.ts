@@ -6,6 +6,7 @@ import { defaultBatchSize } from "../plan/plan.js";
 import { nearest } from "../query/nearest.js";
 import { checkIndexes, type IndexDeclaration, type IndexSpec } from "./indexes.js";
 import { checkSchema } from "./schema.js";
+import { typedBySchema } from "./schema-types.js";
 import type { CallOptions, Session } from "./session.js";
 
 export interface DatabaseSettings<S extends StandardSchemaV1 | undefined = undefined> extends CallOptions {
@@ -45,7 +46,7 @@ export function checkSettings(settings: DatabaseSettings<StandardSchemaV1 | unde
   if (residual !== "allow" && residual !== "error") throw bad('`residual` is "allow" or "error".');
   return {
     schema,
-    indexes: checkIndexes(settings.indexes),
+    indexes: typedBySchema(checkIndexes(settings.indexes), schema),
     residual,
     maxBuffered: checkNumber(settings, "maxBuffered"),
     batchSize: checkNumber(settings, "batchSize"),

@@ -47,6 +47,7 @@ class RowIterator<T> implements AsyncIterator<StoredRecord<T>, undefined> {
   #batch: readonly WireRecord[] = [];
   #at = 0;
   #ended = false;
+  #pulling: Promise<unknown> | undefined;
 
   constructor(source: BatchSource) {
     this.#source = source;
@@ -59,7 +60,20 @@ class RowIterator<T> implements AsyncIterator<StoredRecord<T>, undefined> {
         value: toStored(this.#batch[this.#at++] as WireRecord) as StoredRecord<T>,
       });
     }
-    return this.#pull();
+    // a second call before the first is answered waits its turn
+    const pull =
+      this.#pulling === undefined
+        ? this.#pull()
+        : this.#pulling.then(
+            () => this.next(),
+            () => this.next(),
+          );
+    this.#pulling = pull;
+    const done = (): void => {
+      if (this.#pulling === pull) this.#pulling = undefined;
+    };
+    pull.then(done, done);
+    return pull;
   }
 
   async return(): Promise<IteratorResult<StoredRecord<T>, undefined>> {

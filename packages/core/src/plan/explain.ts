@@ -2,7 +2,8 @@
 import type { Backend } from "../backend/spi.js";
 import type { Condition } from "../query/ast.js";
 import type { Leaf } from "../query/lowered.js";
-import { emulatedParts, leavesOf, type QueryPlan } from "./plan.js";
+import { emulatedParts, type QueryPlan } from "./plan.js";
+import { leavesOf } from "./split.js";
 
 export interface ClausePlan {
   /** As it was written. */
@@ -42,7 +43,7 @@ export function explainPlan(plan: QueryPlan, backend: Backend): Explanation {
   const clauses = mergeClauses(
     [...plan.leaves].map(([leaf, { compiled, index, why }]) => {
       const emulated = residual.has(leaf);
-      const narrowed = emulated && compiled && plan.request.where !== undefined;
+      const narrowed = emulated && compiled;
       return {
         clause: leaf.source,
         how: emulated ? "emulated" : "pushed",
@@ -83,7 +84,7 @@ export function explainPlan(plan: QueryPlan, backend: Backend): Explanation {
   } satisfies Explanation);
 }
 
-const siblingReason = "joined by or, or negated, with a clause that is not pushed";
+const siblingReason = "the engine only narrows the candidates";
 
 function generalReason(leaf: Leaf, backend: string): string {
   return `the ${backend} backend does not push "${"op" in leaf.source ? leaf.source.op : leaf.kind}" here`;

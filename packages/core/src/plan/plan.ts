@@ -3,7 +3,7 @@ import type { Compiler, ScanRequest } from "../backend/spi.js";
 import { DataknobsError } from "../errors.js";
 import type { Leaf, Lowered, LoweredQuery, Match, Order, Path } from "../query/lowered.js";
 import { pathKey } from "../query/paths.js";
-import { type LeafPlan, split } from "./split.js";
+import { type LeafPlan, leavesOf, split } from "./split.js";
 
 export interface QueryPlan<P = unknown> {
   readonly query: LoweredQuery;
@@ -119,17 +119,4 @@ function neededPaths(
   match?.fields.forEach(add);
   for (const order of sort) add(order.path);
   return [...paths.values()];
-}
-
-/** Every leaf of a condition, left to right. */
-export function leavesOf(condition: Lowered): Leaf[] {
-  switch (condition.kind) {
-    case "and":
-    case "or":
-      return condition.conditions.flatMap(leavesOf);
-    case "not":
-      return leavesOf(condition.condition);
-    default:
-      return [condition];
-  }
 }

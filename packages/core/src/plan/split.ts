@@ -14,7 +14,7 @@ export interface Split<P> {
 }
 
 export interface LeafPlan {
-  /** Whether the engine saw it at all; then a residual only finishes its work. */
+  /** Whether the engine sees it; then a residual only finishes its work. */
   readonly compiled: boolean;
   readonly index?: string | undefined;
   readonly why?: string | undefined;
@@ -45,7 +45,7 @@ function visit<P>(condition: Lowered, compiler: Compiler<P> | undefined, leaves:
     }
     case "or": {
       const parts = condition.conditions.map((child) => visit(child, compiler, leaves));
-      if (compiler === undefined || parts.some((part) => part.pushed === undefined)) return { residual: condition };
+      if (compiler === undefined || parts.some((part) => part.pushed === undefined)) return withheld(condition, leaves);
       const pushed =
         joined(
           parts.map((part) => part.pushed as P),
@@ -55,12 +55,34 @@ function visit<P>(condition: Lowered, compiler: Compiler<P> | undefined, leaves:
     }
     case "not": {
       const part = visit(condition.condition, compiler, leaves);
-      if (compiler === undefined || part.residual !== undefined) return { residual: condition };
+      if (compiler === undefined || part.residual !== undefined) return withheld(condition, leaves);
       // an empty `and` is pushed as nothing; its complement selects no record
       return { pushed: part.pushed === undefined ? compiler.or([]) : compiler.not(part.pushed) };
     }
     default:
       return visitLeaf(condition, compiler, leaves);
+  }
+}
+
+/** The engine sees nothing of the condition, whatever it could do with parts of it. */
+function withheld<P>(condition: Lowered, leaves: Map<Leaf, LeafPlan>): Part<P> {
+  for (const leaf of leavesOf(condition)) {
+    const plan = leaves.get(leaf);
+    if (plan?.compiled === true) leaves.set(leaf, { compiled: false, why: "joined with a clause that is not pushed" });
+  }
+  return { residual: condition };
+}
+
+/** Every leaf of a condition, left to right. */
+export function leavesOf(condition: Lowered): Leaf[] {
+  switch (condition.kind) {
+    case "and":
+    case "or":
+      return condition.conditions.flatMap(leavesOf);
+    case "not":
+      return leavesOf(condition.condition);
+    default:
+      return [condition];
   }
 }
 

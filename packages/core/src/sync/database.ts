@@ -110,12 +110,13 @@ export abstract class SyncOperations<I = Fields, T = I> {
   }
 
   stream(query?: QueryInput): SyncRecordStream<T> {
-    const plan = reads.planFor(this.session("stream"), query);
-    return new SyncRecordStream<T>(() => this.#batches(plan));
+    reads.planFor(this.session("stream"), query);
+    return new SyncRecordStream<T>(() => this.#batches(query));
   }
 
-  *#batches(plan: ReturnType<typeof reads.planFor>): Generator<readonly WireRecord[], void> {
-    const machine = new reads.BatchMachine(this.session("stream"), plan, noCall);
+  *#batches(query: QueryInput | undefined): Generator<readonly WireRecord[], void> {
+    const session = this.session("stream");
+    const machine = new reads.BatchMachine(session, reads.planFor(session, query), noCall);
     try {
       for (;;) {
         const batch = this.run("stream", () => machine.next()) as readonly WireRecord[] | undefined;
