@@ -9,7 +9,7 @@ export type {
 } from "./aggregate/ast.js";
 export type { ResultRow } from "./aggregate/finish.js";
 export { avg, bucket, count, countDistinct, dateBucket, max, min, percentile, sum } from "./aggregate/functions.js";
-export type { Capabilities } from "./backend/spi.js";
+export type { Capabilities, NativeRow } from "./backend/spi.js";
 export { Database, type DatabaseStatus } from "./database/database.js";
 export type { ApplyOptions, IndexPlan } from "./database/index-plan.js";
 export type { FieldType, IndexDeclaration, IndexSpec } from "./database/indexes.js";

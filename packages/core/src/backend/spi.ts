@@ -182,6 +182,11 @@ export interface Compiler<P> {
   why?(leaf: Leaf): string | undefined;
 }
 
+/** A row of `db.sql`: columns as the engine names them, values as its driver gives them. */
+export interface NativeRow {
+  readonly [column: string]: unknown;
+}
+
 export type Batches = Iterable<readonly WireRecord[]> | AsyncIterable<readonly WireRecord[]>;
 
 /** What a database and an open transaction have in common. */
@@ -198,6 +203,8 @@ export interface Store<P = unknown> {
   merge?(op: MergeOp, call: Call): MaybePromise<WriteOutcome>;
   /** Deletes all that match; the number. */
   deleteWhere?(where: P | undefined, call: Call): MaybePromise<number>;
+  /** The way down: a statement in the engine's own language, with its own placeholders. */
+  sql?(statement: string, parameters: readonly unknown[], call: Call): MaybePromise<readonly NativeRow[]>;
 }
 
 export interface Transaction<P = unknown> extends Store<P> {

@@ -1,7 +1,7 @@
 /** The asynchronous operations that a database and an open transaction have in common. */
 import type { Aggregation } from "../aggregate/ast.js";
 import type { ResultRow } from "../aggregate/finish.js";
-import type { Call } from "../backend/spi.js";
+import type { Call, NativeRow } from "../backend/spi.js";
 import type { Condition } from "../query/ast.js";
 import type { StoredRecord } from "../record/stored.js";
 import type { Fields } from "../record/values.js";
@@ -139,6 +139,18 @@ export abstract class Operations<I = Fields, T = I> {
   /** Groups and functions over records; plain rows. */
   aggregate(aggregation: Aggregation, options: CallOptions = {}): Promise<ResultRow[]> {
     return this.#run("read", "aggregate", options, (session, call) => reads.aggregate(session, aggregation, call));
+  }
+
+  /**
+   * The way down on SQL backends: a statement in the engine's own dialect, with its own placeholders, as a user of
+   * the driver would run it. What it writes past this library is no record's version's business.
+   */
+  sql(
+    statement: string,
+    parameters: readonly unknown[] = [],
+    options: CallOptions = {},
+  ): Promise<readonly NativeRow[]> {
+    return this.#run("write", "sql", options, (session, call) => reads.sql(session, statement, parameters, call));
   }
 
   /** The rows of `search` one by one, in bounded memory. */

@@ -4,7 +4,7 @@ import type { Aggregation } from "../aggregate/ast.js";
 import { finishRows, type ResultRow } from "../aggregate/finish.js";
 import { lowerAggregation } from "../aggregate/parse.js";
 import { aggregatorOf } from "../aggregate/run.js";
-import type { Call, MaybePromise } from "../backend/spi.js";
+import type { Call, MaybePromise, NativeRow } from "../backend/spi.js";
 import { DataknobsError } from "../errors.js";
 import { isHit, wordCounter } from "../match/fulltext.js";
 import { matcherOf } from "../match/matcher.js";
@@ -177,6 +177,22 @@ export function* aggregate(session: Session, aggregation: Aggregation, call: Cal
     for (const record of batch) aggregator.add(record);
   });
   return finishRows(aggregator.rows(), lowered);
+}
+
+/** A statement of the engine's own, unchecked. */
+export function* sql(
+  session: Session,
+  statement: string,
+  parameters: readonly unknown[],
+  call: Call,
+): Steps<readonly NativeRow[]> {
+  if (typeof statement !== "string") throw misuse("sql takes a statement and a list of parameters.");
+  if (session.store.sql === undefined) {
+    throw new DataknobsError("UNSUPPORTED", `The ${session.name} backend does not speak SQL.`, {
+      backend: session.name,
+    });
+  }
+  return yield* wait(session.store.sql(statement, parameters, call));
 }
 
 /** The same question without order and paging. */

@@ -1,7 +1,7 @@
 /** The synchronous database: the same operations run at once, for backends that never wait. */
 import type { Aggregation } from "../aggregate/ast.js";
 import type { ResultRow } from "../aggregate/finish.js";
-import type { Capabilities } from "../backend/spi.js";
+import type { Capabilities, NativeRow } from "../backend/spi.js";
 import { notOpen } from "../database/database.js";
 import { type ApplyOptions, applyIndexes, type IndexPlan, planIndexes } from "../database/index-plan.js";
 import type { Page, PageOptions, QueryInput, ReadOptions } from "../database/reads.js";
@@ -107,6 +107,11 @@ export abstract class SyncOperations<I = Fields, T = I> {
 
   aggregate(aggregation: Aggregation): ResultRow[] {
     return this.run("aggregate", (session) => reads.aggregate(session, aggregation, noCall));
+  }
+
+  /** A statement in the engine's own dialect. */
+  sql(statement: string, parameters: readonly unknown[] = []): readonly NativeRow[] {
+    return this.run("sql", (session) => reads.sql(session, statement, parameters, noCall));
   }
 
   stream(query?: QueryInput): SyncRecordStream<T> {
