@@ -1,6 +1,6 @@
 /** From groups to the rows users get: `having`, sort, offset and limit, on the columns of the result. */
 import type { AggregateRow, Cell } from "../backend/spi.js";
-import { comparatorOf } from "../match/compare.js";
+import { comparatorOf, compareText, keyOf } from "../match/compare.js";
 import { matcherOf } from "../match/matcher.js";
 import type { Order } from "../query/lowered.js";
 import { lowerSortClause } from "../query/parse.js";
@@ -19,17 +19,22 @@ export function finishRows(rows: readonly AggregateRow[], aggregation: LoweredAg
   const { plan, having, sort, limit, offset } = aggregation;
   const columns = [...plan.keys, ...plan.functions].map(({ column }) => column);
   // a row as a record, so that conditions and orders mean the same here as everywhere
-  let records = rows.map((row) => asRecord(columns, [...row.keys, ...row.values]));
+  let records = rows.map((row) => asRecord(columns, row));
   if (having !== undefined) records = records.filter(matcherOf(having));
   const keyColumns = plan.keys.map(({ column }) => ({ path: ["data", column] }));
-  const orders: Order[] = [...(sort ?? []), ...keyColumns].map(lowerSortClause);
-  records.sort(comparatorOf(orders));
+  const orders: Order[] = [...(sort ?? []), ...keyColumns, { path: "id" }].map(lowerSortClause);
+  const compare = comparatorOf(orders);
+  // lists are level with each other, so are objects; as rows they still have one order on every backend
+  const textOf = ({ data, types }: WireRecord): string =>
+    JSON.stringify(plan.keys.map(({ column }) => keyOf(data[column] as Json, types, `/${escapeSegment(column)}`)));
+  records.sort((a, b) => compare(a, b) || compareText(textOf(a), textOf(b)));
   return records
     .slice(offset, limit === undefined ? undefined : offset + limit)
     .map((record) => decode(record.data, record.types) as ResultRow);
 }
 
-function asRecord(columns: readonly string[], cells: readonly Cell[]): WireRecord {
+function asRecord(columns: readonly string[], row: AggregateRow): WireRecord {
+  const cells: readonly Cell[] = [...row.keys, ...row.values];
   const data: { [column: string]: Json } = {};
   let types: TypeMap | null = null;
   for (let index = 0; index < columns.length; index++) {
@@ -40,5 +45,7 @@ function asRecord(columns: readonly string[], cells: readonly Cell[]): WireRecor
       types = withType(types, `/${escapeSegment(column)}${pointer}`, tag);
     }
   }
-  return { id: "", data, types, metadata: {}, metadataTypes: null, version: "", createdAt: 0, updatedAt: 0 };
+  // groups by arrays or objects are level with each other: their canonical text, as an id, settles the order
+  const id = JSON.stringify(row.keys.map((cell) => keyOf(cell.json, cell.types ?? null, "")));
+  return { id, data, types, metadata: {}, metadataTypes: null, version: "", createdAt: 0, updatedAt: 0 };
 }

@@ -6,7 +6,7 @@ import type { Fields } from "../record/values.js";
 import { isInside, runInside } from "./context.js";
 import { type ApplyOptions, applyIndexes, type IndexPlan, planIndexes } from "./index-plan.js";
 import { type Access, Operations } from "./operations.js";
-import { planFor, type QueryInput } from "./reads.js";
+import { planToExplain, type QueryInput } from "./reads.js";
 import { asDataknobsError, type CallOptions, callOf, misuse, type Session } from "./session.js";
 import { type CheckedSettings, checkUnique, makeSession, narrowed } from "./settings.js";
 import { abortError, orAborted, runAsync, type Steps } from "./steps.js";
@@ -66,7 +66,7 @@ export class Database<I = Fields, T = I> extends Operations<I, T> implements Asy
     options?: CallOptions & { readonly native?: boolean },
   ): Explanation | Promise<Explanation> {
     const session = this.session("read", "explain");
-    const plan = planFor({ ...session, compiler: session.compiler, residual: "allow" }, query);
+    const plan = planToExplain(session, query);
     const explanation = explainPlan(plan, session.backend);
     if (options?.native !== true) return explanation;
     return this.#steps("read", "explain", options, function* (_, call) {

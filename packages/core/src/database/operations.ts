@@ -10,7 +10,7 @@ import * as reads from "./reads.js";
 import { asDataknobsError, type CallOptions, callOf, type Session } from "./session.js";
 import { abortError, isThenable, runAsync, type Steps } from "./steps.js";
 import { type BatchSource, RecordStream } from "./stream.js";
-import type { CreateInput, CreateOptions, DeleteOptions, UpdateOptions, UpsertInput } from "./writes.js";
+import type { CreateInput, CreateOptions, DeleteOptions, UpdateInput, UpdateOptions, UpsertInput } from "./writes.js";
 import * as writes from "./writes.js";
 
 /** Whether an operation only looks or also changes. */
@@ -90,7 +90,7 @@ export abstract class Operations<I = Fields, T = I> {
   }
 
   /** Replaces any number; `undefined` for those that are not there. */
-  updateMany(inputs: readonly UpsertInput<I>[], options: CallOptions = {}): Promise<(StoredRecord<T> | undefined)[]> {
+  updateMany(inputs: readonly UpdateInput<I>[], options: CallOptions = {}): Promise<(StoredRecord<T> | undefined)[]> {
     return this.#run("write", "updateMany", options, (session, call) => writes.updateMany(session, inputs, call));
   }
 

@@ -63,8 +63,8 @@ export function batchError(
   operation: string,
 ): Error | undefined {
   // what rolled the rest back comes before what was rolled back
-  let at = ops.findIndex((op, index) => outcomes[index]?.status !== "rolledBack" && isError(outcomes[index], op));
-  if (at < 0) at = ops.findIndex((op, index) => isError(outcomes[index], op));
+  let at = ops.findIndex((_, index) => outcomes[index]?.status !== "rolledBack" && isError(outcomes[index]));
+  if (at < 0) at = ops.findIndex((_, index) => isError(outcomes[index]));
   if (at < 0) return undefined;
   const error = outcomeError(outcomes[at], ops[at] as WriteOp, backend, operation) as Error;
   if (!DataknobsError.is(error) || ops.length === 1) return error;
@@ -80,8 +80,8 @@ export function batchError(
   );
 }
 
-function isError(outcome: WriteOutcome | undefined, op: WriteOp): boolean {
-  return outcomeError(outcome, op, "", "") !== undefined;
+function isError(outcome: WriteOutcome | undefined): boolean {
+  return outcome?.status !== "written" && outcome?.status !== "deleted" && outcome?.status !== "missing";
 }
 
 /** The record after an operation that was written. */

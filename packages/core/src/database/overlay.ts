@@ -15,6 +15,8 @@ interface Staged {
   readonly record: WireRecord | undefined;
   /** Whether a record in the store may be replaced unseen. */
   readonly replaces: boolean;
+  /** Deleted here and made again: not the store's record any more. */
+  readonly again: boolean;
 }
 
 export class Overlay implements Store {
@@ -75,7 +77,7 @@ export class Overlay implements Store {
     const guarded = staged === undefined ? !unseen : staged.guarded;
     const replaces = staged?.replaces ?? unseen;
     if (op.kind === "delete") {
-      changes.set(op.id, { base, guarded, replaces, record: undefined });
+      changes.set(op.id, { base, guarded, replaces, again: false, record: undefined });
       return { status: "deleted" };
     }
     const createdAt = current?.createdAt ?? op.at;
@@ -84,7 +86,8 @@ export class Overlay implements Store {
       ...(writtenRecord(op, { status: "written", createdAt }) as WireRecord),
       ...(kept && { metadata: current.metadata, metadataTypes: current.metadataTypes }),
     };
-    changes.set(op.id, { base, guarded, replaces, record });
+    const again = base !== null && (current === undefined || staged?.again === true);
+    changes.set(op.id, { base, guarded, replaces, again, record });
     return { status: "written", createdAt, record };
   }
 
@@ -97,24 +100,37 @@ export class Overlay implements Store {
       base === null && record !== undefined ? [record] : [],
     );
     const met = new Set<string>();
-    for await (const batch of this.#store.scan(request)) {
-      yield batch.flatMap((stored) => {
-        const staged = this.#staged.get(stored.id);
-        if (staged === undefined) return [stored];
-        met.add(stored.id);
-        return staged.record === undefined ? [] : [staged.record];
-      });
+    // the store would count rows that are deleted here, and none of those that are new
+    let skip = request.offset;
+    let left = request.limit ?? Number.POSITIVE_INFINITY;
+    const window = (rows: readonly WireRecord[]): readonly WireRecord[] => {
+      const shown = rows.slice(skip, skip + left);
+      skip = Math.max(0, skip - rows.length);
+      left -= shown.length;
+      return shown;
+    };
+    for await (const batch of this.#store.scan({ ...request, limit: undefined, offset: 0 })) {
+      yield window(
+        batch.flatMap((stored) => {
+          const staged = this.#staged.get(stored.id);
+          if (staged === undefined) return [stored];
+          met.add(stored.id);
+          return staged.record === undefined ? [] : [staged.record];
+        }),
+      );
+      if (left <= 0) return;
     }
-    yield inserted.filter(({ id }) => !met.has(id));
+    yield window(inserted.filter(({ id }) => !met.has(id)));
   }
 
-  /** One operation per record touched, in the order of the first touch. */
+  /** One operation per record touched, in the order of the first touch; two where it was deleted and made again. */
   flushOps(): WriteOp[] {
-    return [...this.#staged].flatMap(([id, { base, guarded, record, replaces }]): WriteOp[] => {
+    return [...this.#staged].flatMap(([id, { base, guarded, record, replaces, again }]): WriteOp[] => {
       const ifVersion = guarded && base !== null ? base : undefined;
       if (record === undefined) return base === null ? [] : [{ kind: "delete", id, ifVersion }];
       const { data, types, metadata, metadataTypes, version, updatedAt: at } = record;
       const op = { id, data, types, metadata, metadataTypes, version, at };
+      if (again) return [{ kind: "delete", id, ifVersion }, { ...op, kind: "insert" }];
       if (replaces) return [{ ...op, kind: "upsert" }];
       return [base === null ? { ...op, kind: "insert" } : { ...op, kind: "update", ifVersion }];
     });

@@ -35,7 +35,7 @@ export function readNow(session: Session, id: string): MaybePromise<StoredRecord
   checkId(id, "INVALID_QUERY");
   const rows = session.store.read([id], noCall);
   if (isThenable(rows)) return rows.then(([row]) => (row === undefined ? undefined : toStored(row)));
-  const [row] = rows;
+  const row = rows[0];
   return row === undefined ? undefined : toStored(row);
 }
 
@@ -65,6 +65,11 @@ export function planFor(session: Session, input: QueryInput | undefined): QueryP
   return planLowered(session, lowerQuery(input, session));
 }
 
+/** The plan as `explain` reads it: a query that refuses in-memory work is explained too, since nothing is run. */
+export function planToExplain(session: Session, input: QueryInput | undefined): QueryPlan {
+  return planQuery(lowerQuery(input, session), session, session.batchSize);
+}
+
 function planLowered(session: Session, query: LoweredQuery): QueryPlan {
   const plan = planQuery(query, session, session.batchSize);
   refuseResidual(plan, session.name, session.residual);
@@ -86,7 +91,9 @@ export function* search(
 
 export function* first(session: Session, input: QueryInput | undefined, call: Call): Steps<StoredRecord | undefined> {
   const query = toQuery(input);
-  const [row] = yield* collect(session, planFor(session, { ...query, limit: Math.min(query.limit ?? 1, 1) }), call);
+  // the query as it was given is checked before its limit is replaced
+  const { limit = 1 } = lowerQuery(query, session);
+  const [row] = yield* collect(session, planFor(session, { ...query, limit: Math.min(limit, 1) }), call);
   return row === undefined ? undefined : toStored(row);
 }
 
@@ -107,6 +114,7 @@ export function* page(
   call: Call,
 ): Steps<Page<never>> {
   const query = toQuery(input);
+  lowerQuery(query, session);
   const size = checkCount(query.limit, "limit") ?? defaultPageSize;
   if (size === 0) throw new DataknobsError("INVALID_QUERY", "A page has a limit of 1 or more.");
   if (query.match !== undefined && (query.sort ?? []).length === 0) {

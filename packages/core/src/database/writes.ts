@@ -34,12 +34,18 @@ export interface CreateInput<T = unknown> extends CreateOptions {
   readonly data: T;
 }
 export interface UpsertInput<T = unknown> extends UpdateOptions {
+  /** Default: a UUIDv7, so that the record is inserted. */
+  readonly id?: string | undefined;
+  readonly data: T;
+}
+export interface UpdateInput<T = unknown> extends UpdateOptions {
   readonly id: string;
   readonly data: T;
 }
 
 const createKeys: ReadonlySet<string> = new Set(["id", "metadata", "signal", "timeout"]);
 const updateKeys: ReadonlySet<string> = new Set(["ifVersion", "metadata", "signal", "timeout"]);
+const deleteKeys: ReadonlySet<string> = new Set(["ifVersion", "signal", "timeout"]);
 const createInputKeys: ReadonlySet<string> = new Set(["id", "data", "metadata"]);
 const updateInputKeys: ReadonlySet<string> = new Set(["id", "data", "metadata", "ifVersion"]);
 
@@ -71,12 +77,13 @@ export function* upsert(
   call: Call,
 ): Steps<StoredRecord> {
   checkOptionKeys(options, updateKeys, "upsert");
+  checkId(id);
   const op = yield* upsertOp(session, { ...options, id, data });
   return (yield* writeOne(session, op, call, "upsert")) as StoredRecord;
 }
 
 export function* remove(session: Session, id: string, options: DeleteOptions, call: Call): Steps<boolean> {
-  checkOptionKeys(options, updateKeys, "delete");
+  checkOptionKeys(options, deleteKeys, "delete");
   const op = deleteOp(id, options.ifVersion);
   const [outcome] = yield* writeAll(session, [op], call);
   const error = outcomeError(outcome, op, session.name, "delete");
@@ -94,7 +101,7 @@ export function* patch(
   options: DeleteOptions,
   call: Call,
 ): Steps<StoredRecord | undefined> {
-  checkOptionKeys(options, updateKeys, "patch");
+  checkOptionKeys(options, deleteKeys, "patch");
   checkId(id);
   checkVersion(options.ifVersion);
   const { json: data, types } = encodeData(session, partial, "the patch");
@@ -156,7 +163,7 @@ export function* createMany(session: Session, inputs: readonly CreateInput[], ca
   const ids = new Set<string>();
   for (const input of inputs) {
     checkOptionKeys(input, createInputKeys, "createMany");
-    const op = yield* insertOp(session, input);
+    const op = session.schema === undefined ? insertOf(session, input, input.data) : yield* insertOp(session, input);
     if (input.id !== undefined) {
       if (ids.has(op.id)) {
         throw new DataknobsError("ALREADY_EXISTS", `The id ${JSON.stringify(op.id)} is in this createMany twice.`, {
@@ -175,18 +182,21 @@ export function* createMany(session: Session, inputs: readonly CreateInput[], ca
 export function* upsertMany(session: Session, inputs: readonly UpsertInput[], call: Call): Steps<StoredRecord[]> {
   checkList(inputs, "upsertMany", "{ id, data, metadata, ifVersion }");
   const last = new Map<string, UpsertOp>();
+  const ids: string[] = [];
   for (const input of inputs) {
     checkOptionKeys(input, updateInputKeys, "upsertMany");
-    last.set(input.id, yield* upsertOp(session, input));
+    const op = yield* upsertOp(session, input);
+    last.set(op.id, op);
+    ids.push(op.id);
   }
   const records = (yield* writeMany(session, [...last.values()], call, "upsertMany")) as StoredRecord[];
   const byId = new Map(records.map((record) => [record.id, record]));
-  return inputs.map(({ id }) => byId.get(id) as StoredRecord);
+  return ids.map((id) => byId.get(id) as StoredRecord);
 }
 
 export function* updateMany(
   session: Session,
-  inputs: readonly UpsertInput[],
+  inputs: readonly UpdateInput[],
   call: Call,
 ): Steps<(StoredRecord | undefined)[]> {
   checkList(inputs, "updateMany", "{ id, data, metadata, ifVersion }");
@@ -296,9 +306,14 @@ function planFor(session: Session, condition: Condition): ReturnType<typeof plan
 // ---------- operations from checked input
 
 function* insertOp(session: Session, input: CreateInput): Steps<InsertOp> {
+  return insertOf(session, input, yield* validate(session.schema, input.data));
+}
+
+/** Of validated data; no generator, which in a batch would cost as much as the rest. */
+function insertOf(session: Session, input: CreateInput, validated: unknown): InsertOp {
   const id = input.id ?? newId();
   if (input.id !== undefined) checkId(input.id);
-  const data = encodeData(session, yield* validate(session.schema, input.data), "data");
+  const data = encodeData(session, validated, "data");
   const metadata = input.metadata === undefined ? none : encodeData(session, input.metadata, "metadata");
   return {
     kind: "insert",
@@ -313,12 +328,11 @@ function* insertOp(session: Session, input: CreateInput): Steps<InsertOp> {
 }
 
 function* upsertOp(session: Session, input: UpsertInput): Steps<UpsertOp> {
-  checkId(input.id);
   checkVersion(input.ifVersion);
   return { ...(yield* insertOp(session, input)), kind: "upsert", ifVersion: input.ifVersion };
 }
 
-function* updateOp(session: Session, input: UpsertInput): Steps<UpdateOp> {
+function* updateOp(session: Session, input: UpdateInput): Steps<UpdateOp> {
   checkId(input.id);
   checkVersion(input.ifVersion);
   const op = yield* insertOp(session, input);

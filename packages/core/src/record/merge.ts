@@ -1,7 +1,7 @@
 /** Top-level merge of fields: what `patch` means. */
 import type { JsonObject, TypeMap, TypeTag } from "./json.js";
 import { escapeSegment } from "./pointer.js";
-import { setOwn } from "./values.js";
+import { copyFields, setOwn } from "./values.js";
 
 /** The stored fields with those of the patch put over them. Neither is changed. */
 export function mergeFields(
@@ -10,7 +10,7 @@ export function mergeFields(
   patch: JsonObject,
   patchTypes: TypeMap | null,
 ): { readonly data: JsonObject; readonly types: TypeMap | null } {
-  const merged: { [key: string]: unknown } = { ...data };
+  const merged = copyFields(data);
   for (const key of Object.keys(patch)) setOwn(merged, key, patch[key]);
   if (types === null && patchTypes === null) return { data: merged as JsonObject, types: null };
   const replaced = new Set(Object.keys(patch).map((key) => `/${escapeSegment(key)}`));

@@ -20,13 +20,15 @@ export interface StoredRecord<T = Fields> {
 
 export function toStored(record: WireRecord): StoredRecord {
   const { id, data, types, metadata, metadataTypes, version, createdAt, updatedAt, score } = record;
+  const created = new Date(createdAt);
   const stored = {
     id,
     data: (types === null ? data : decode(data, types)) as Fields,
     metadata: (metadataTypes === null ? metadata : decode(metadata, metadataTypes)) as Fields,
     version,
-    createdAt: new Date(createdAt),
-    updatedAt: new Date(updatedAt),
+    createdAt: created,
+    // a Date is the dearest part of a read, and most records were never updated
+    updatedAt: updatedAt === createdAt ? created : new Date(updatedAt),
   };
   return score === undefined ? stored : { ...stored, score };
 }

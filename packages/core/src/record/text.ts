@@ -1,10 +1,8 @@
 /** Text rules that hold for ids, field names, string values and operands alike. */
 
-const unportable = /[\0\ud800-\udfff]/;
-
 /** No U+0000 and no lone surrogate: what every backend can keep unchanged. */
 export function isPortableText(text: string): boolean {
-  return !unportable.test(text) || (text.isWellFormed() && !text.includes("\0"));
+  return text.isWellFormed() && !text.includes("\0");
 }
 
 /** UTF-8 bytes of a well-formed text. */

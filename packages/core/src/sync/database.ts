@@ -9,7 +9,7 @@ import * as reads from "../database/reads.js";
 import { asDataknobsError, misuse, noCall, type Session } from "../database/session.js";
 import { atOnce, isThenable, runSync, type Steps } from "../database/steps.js";
 import { SyncRecordStream } from "../database/stream.js";
-import type { CreateInput, CreateOptions, DeleteOptions, UpdateOptions, UpsertInput } from "../database/writes.js";
+import type { CreateInput, CreateOptions, DeleteOptions, UpdateInput, UpdateOptions, UpsertInput } from "../database/writes.js";
 import * as writes from "../database/writes.js";
 import { DataknobsError } from "../errors.js";
 import { type Explanation, explainPlan } from "../plan/explain.js";
@@ -69,7 +69,7 @@ export abstract class SyncOperations<I = Fields, T = I> {
     return this.run("upsertMany", (session) => writes.upsertMany(session, inputs, noCall));
   }
 
-  updateMany(inputs: readonly UpsertInput<I>[]): (StoredRecord<T> | undefined)[] {
+  updateMany(inputs: readonly UpdateInput<I>[]): (StoredRecord<T> | undefined)[] {
     return this.run("updateMany", (session) => writes.updateMany(session, inputs, noCall));
   }
 
@@ -199,7 +199,7 @@ export class SyncDatabase<I = Fields, T = I> extends SyncOperations<I, T> implem
   /** What the engine does of a query and what core does; with `{ native: true }` the engine's own plan too. */
   explain(query?: QueryInput, options: { readonly native?: boolean } = {}): Explanation {
     return this.run("explain", function* (session): Steps<Explanation> {
-      const plan = reads.planFor({ ...session, compiler: session.compiler, residual: "allow" }, query);
+      const plan = reads.planToExplain(session, query);
       const explanation = explainPlan(plan, session.backend);
       if (options.native !== true) return explanation;
       const nativePlan: unknown = yield session.backend.nativePlan?.(plan.request, noCall);
