@@ -23,7 +23,7 @@ export interface IndexSpec {
   readonly type: FieldType | undefined;
   readonly unique: boolean;
   readonly text: boolean;
-  /** The field's path as text, with `:unique` or `:text`: what errors and plans call it. */
+  /** The field's path as text, its own colons escaped, with `:unique` or `:text`: what errors and plans call it. */
   readonly name: string;
 }
 
@@ -57,7 +57,7 @@ export function checkIndexes(declarations: readonly IndexDeclaration[] | undefin
       throw bad(`\`unique\` and \`text\` of the index on "${path.text}" are true or false.`);
     }
     if (unique && text) throw bad(`The index on "${path.text}" is unique or text, not both; declare two.`);
-    const name = `${path.text}${unique ? ":unique" : text ? ":text" : ""}`;
+    const name = `${path.text.replaceAll(":", "\\:")}${unique ? ":unique" : text ? ":text" : ""}`;
     specs.set(`${pathKey(path)} ${unique} ${text}`, Object.freeze({ path, type, unique, text, name }));
   }
   return Object.freeze([...specs.values()]);

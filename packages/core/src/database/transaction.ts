@@ -6,7 +6,7 @@ import { type Access, Operations } from "./operations.js";
 import { batchError } from "./outcomes.js";
 import { Overlay } from "./overlay.js";
 import type { Session } from "./session.js";
-import { orAborted } from "./steps.js";
+import { abortError, orAborted } from "./steps.js";
 import type { BatchSource } from "./stream.js";
 
 export interface TransactionOptions {
@@ -70,6 +70,7 @@ export async function runInteractive<R, I, T>(
   const tx = new Transaction<I, T>(() => ({ ...session, store: native }), true);
   let result: R;
   try {
+    if (call.signal?.aborted === true) throw abortError(call.signal);
     result = await orAborted(Promise.resolve(body(tx)), call.signal);
     await tx.end();
   } catch (error) {
