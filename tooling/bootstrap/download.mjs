@@ -8,7 +8,7 @@ import { join } from "node:path";
 const platform = `${process.platform}-${process.arch}`;
 
 /** The cache of downloads; it may be deleted at any time. */
-function cacheFolder() {
+export function cacheFolder() {
   if (process.env.XDG_CACHE_HOME) return join(process.env.XDG_CACHE_HOME, "dataknobs");
   if (process.platform === "win32" && process.env.LOCALAPPDATA) return join(process.env.LOCALAPPDATA, "dataknobs");
   return join(homedir(), ".cache", "dataknobs");

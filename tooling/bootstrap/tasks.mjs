@@ -13,7 +13,16 @@ export const tasks = {
   format: (args) => [biome("format", "--write", ...args), biome("check", "--write", ...args)],
   test: (args) => [["node", "tooling/test/run.mjs", ...args]],
   check: (args) => [["node", "tooling/test/run.mjs", "--only=static", ...args]],
-  demo: (args) => [turbo("build"), ["node", "examples/demo/demo.mjs", ...args]],
+  demo: (args) => [
+    turbo(
+      "build",
+      "--filter=@dataknobs/backend-memory",
+      "--filter=@dataknobs/backend-sqlite",
+      "--output-logs=errors-only",
+    ),
+    ["node", "examples/demo/demo.mjs", ...args],
+  ],
+  docs: () => [turbo("build"), ["node", "tooling/docs/support-matrix.mjs"], ["node", "tooling/docs/run.mjs"]],
   bench: (args) => [turbo("build"), ["node", "tooling/bench/run.mjs", ...args]],
   changeset: (args) => [changeset(...args)],
   "release:version": () => [changeset("version"), biome("check", "--write")],

@@ -1,3 +1,5 @@
+import { missingChromium } from "../browser/chromium.mjs";
+
 /**
  * Suites that need something which not every machine can have: a server, Python, a browser.
  * Each is run where `missing()` answers undefined; elsewhere its answer says what is missing, the suite is listed
@@ -13,4 +15,11 @@
  *   results: string,
  * }>}
  */
-export const outsideSuites = [];
+export const outsideSuites = [
+  {
+    name: "core and backend-memory in Chromium",
+    missing: async () => missingChromium(),
+    command: ["node", "tooling/browser/run.mjs", ".results/chromium.json"],
+    results: ".results/chromium.json",
+  },
+];

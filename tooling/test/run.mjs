@@ -1,9 +1,12 @@
-// All tests: build, lint, types, every package's Jest suite, package checks, packed tarballs and examples, and the
-// suites that need something from outside. The last line is `N passed, N failed`, summed from the result files.
-// `--only=static,unit,pack,outside` runs a part.
+// All tests: build, lint, types, every package's Jest suite, package checks, the examples of READMEs and guides, packed
+// tarballs and example projects, and the suites that need something from outside. The last line is
+// `N passed, N failed`, summed from the result files. `--only=static,unit,docs,pack,outside` runs a part.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { runBundle } from "../browser/bundle.mjs";
+import { runDocs } from "../docs/run.mjs";
+import { runMatrix } from "../docs/support-matrix.mjs";
 import { runPack } from "../pack/run.mjs";
 import { crashed, readCounts } from "./counts.mjs";
 import { outsideSuites } from "./outside.mjs";
@@ -108,6 +111,22 @@ if (wants("static")) {
   });
 }
 await part("packages", packageTasks);
+if (wants("docs")) {
+  await part("examples of READMEs and guides", async () => {
+    await runDocs(join(".results", "docs.json"));
+    row("(repository)", "docs", readCounts(join(".results", "docs.json")));
+  });
+  await part("browser bundle", async () => {
+    await runBundle(join(".results", "bundle.json"));
+    row("(repository)", "bundle", readCounts(join(".results", "bundle.json")));
+  });
+}
+if (wants("static") || wants("docs")) {
+  await part("support table", async () => {
+    await runMatrix(join(".results", "support.json"));
+    row("(repository)", "support table", readCounts(join(".results", "support.json")));
+  });
+}
 if (wants("pack")) {
   await part("tarballs and examples", async () => {
     if (rows.some((one) => one.suite === "build" && one.failed > 0)) throw new Error("not run: the build failed");
