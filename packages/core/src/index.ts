@@ -28,9 +28,16 @@ export type {
   WriteStreamOptions,
   WriteSummary,
 } from "./database/write-stream.js";
-export type { CreateInput, CreateOptions, DeleteOptions, UpdateInput, UpdateOptions, UpsertInput } from "./database/writes.js";
+export type {
+  CreateInput,
+  CreateOptions,
+  DeleteOptions,
+  UpdateInput,
+  UpdateOptions,
+  UpsertInput,
+} from "./database/writes.js";
 export { DataknobsError, type ErrorCode, type ErrorDetails, errorCodes } from "./errors.js";
-export type { ClausePlan, Explanation, StepPlan } from "./plan/explain.js";
+export type { AggregateExplanation, ClausePlan, Explanation, StepPlan } from "./plan/explain.js";
 export {
   type Condition,
   type LeafCondition,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "@jest/globals";
 import { casesOf, runCase } from "../src/conformance/index.js";
 import type { Mutant } from "./mutants/mutant.js";
+import { pagingMutants } from "./mutants/paging.js";
 import { queryMutants } from "./mutants/queries.js";
 import { streamMutants } from "./mutants/streams.js";
 import { Tiny } from "./mutants/tiny.js";
@@ -9,7 +10,7 @@ import { writeMutants } from "./mutants/writes.js";
 
 const { capabilities } = new Tiny();
 const cases = new Map(casesOf(capabilities, { runs: 300 }).map((one) => [one.id, one]));
-const mutants: readonly Mutant[] = [...writeMutants, ...queryMutants, ...streamMutants];
+const mutants: readonly Mutant[] = [...writeMutants, ...queryMutants, ...pagingMutants, ...streamMutants];
 
 async function survives({ killedBy, mode = "plain" }: Mutant, open: () => Tiny): Promise<boolean> {
   const one = cases.get(killedBy);

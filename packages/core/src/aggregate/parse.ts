@@ -59,9 +59,10 @@ export function lowerAggregation(aggregation: Aggregation, context: ParseContext
 function checkColumn(path: Path, columns: ReadonlySet<string>): void {
   const [first] = path.segments;
   if (path.root === "data" && first !== undefined && columns.has(first)) return;
-  throw invalid(
-    `An aggregation sorts by its own columns; it has no "${path.text}".${nearest(path.text, [...columns])}`,
-  );
+  const hint = columns.has(path.text)
+    ? ` The column of that name is "data.${path.text}".`
+    : nearest(path.text, [...columns]);
+  throw invalid(`An aggregation sorts by its own columns; it has no "${path.text}".${hint}`);
 }
 
 function lowerKey(column: string, key: GroupKey): LoweredKey {

@@ -1,10 +1,11 @@
 /** AbortSignal and timeout: an aborted call does nothing, a call under way ends soon, and the store stays usable. */
 import assert from "node:assert/strict";
-import { where } from "../query/builder.js";
 import type { CallOptions } from "../database/session.js";
+import { where } from "../query/builder.js";
 import type { Case } from "./case.js";
 import { collect, idSet, refuses, same } from "./expect.js";
 import type { TestDatabase } from "./session.js";
+import { refusesTransactions } from "./transactions.js";
 
 const aborted: { readonly [name: string]: (db: TestDatabase, options: CallOptions) => unknown } = {
   create: (db, options) => db.create({ n: 9 }, { id: "z", ...options }),
@@ -66,6 +67,7 @@ export const abortCases: readonly Case[] = [
     id: "abort/a-transaction-is-rolled-back",
     asyncOnly: true,
     requires: (capabilities) => capabilities.transactions === "interactive",
+    unsupported: refusesTransactions,
     run: async ({ db }) => {
       await db.create({ n: 0 }, { id: "a" });
       const controller = new AbortController();
@@ -81,7 +83,10 @@ export const abortCases: readonly Case[] = [
         ),
       );
       await new Promise((resolve) => setTimeout(resolve, 20));
-      same((await db.search()).map(({ id, data }) => [id, data]), [["a", { n: 0 }]]);
+      same(
+        (await db.search()).map(({ id, data }) => [id, data]),
+        [["a", { n: 0 }]],
+      );
       await db.create({}, { id: "c" });
     },
   },

@@ -1,8 +1,8 @@
 /** Everything that the contract refuses is refused by the named code, by every call, before anything is done. */
 import type { Aggregation } from "../aggregate/ast.js";
 import { count } from "../aggregate/functions.js";
-import { where } from "../query/builder.js";
 import type { Condition, Query } from "../query/ast.js";
+import { where } from "../query/builder.js";
 import type { Case } from "./case.js";
 import { idSet, refuses, same } from "./expect.js";
 
@@ -133,7 +133,10 @@ export const badInputCases: readonly Case[] = [
         await refuses("INVALID_QUERY", () => db.aggregate({ where: condition, select: { n: count() } }));
         await refuses("INVALID_QUERY", () => db.deleteWhere(condition));
         await refuses("INVALID_QUERY", () => db.updateWhere(condition, { x: 1 }));
-        same((await db.search()).map(({ data }) => data), [{ v: 1 }]);
+        same(
+          (await db.search()).map(({ data }) => data),
+          [{ v: 1 }],
+        );
       },
     }),
   ),
@@ -162,7 +165,10 @@ export const badInputCases: readonly Case[] = [
   {
     id: "bad-input/a-trusted-regex-is-taken-at-its-word",
     run: async ({ db }) => {
-      await db.createMany([{ id: "a", data: { v: "aaa" } }, { id: "b", data: { v: "b" } }]);
+      await db.createMany([
+        { id: "a", data: { v: "aaa" } },
+        { id: "b", data: { v: "b" } },
+      ]);
       const condition = where("v", "regex", { pattern: "^(a+)+$", trusted: true });
       same(idSet(await db.search({ where: condition })), ["a"]);
     },
@@ -170,8 +176,16 @@ export const badInputCases: readonly Case[] = [
   {
     id: "bad-input/harmless-repeated-groups-are-not-refused",
     run: async ({ db }) => {
-      await db.createMany([{ id: "a", data: { v: "1.2.3" } }, { id: "b", data: { v: "a@b.c" } }]);
-      for (const [pattern, ids] of [["^\\d+(?:\\.\\d+)*$", ["a"]], ["^(?:ab)+$", []], ["^(\\w@)?b", ["b"]], ["(?:a|b){1,2}@", ["b"]]] as const) {
+      await db.createMany([
+        { id: "a", data: { v: "1.2.3" } },
+        { id: "b", data: { v: "a@b.c" } },
+      ]);
+      for (const [pattern, ids] of [
+        ["^\\d+(?:\\.\\d+)*$", ["a"]],
+        ["^(?:ab)+$", []],
+        ["^(\\w@)?b", ["b"]],
+        ["(?:a|b){1,2}@", ["b"]],
+      ] as const) {
         same(idSet(await db.search({ where: where("v", "regex", pattern) })), ids, pattern);
       }
     },

@@ -12,7 +12,10 @@ export const batchCases: readonly Case[] = [
         { data: { n: 2 } },
         { id: "a", data: { n: 3n } },
       ]);
-      same(created.map(({ data }) => data), [{ n: 1 }, { n: 2 }, { n: 3n }]);
+      same(
+        created.map(({ data }) => data),
+        [{ n: 1 }, { n: 2 }, { n: 3n }],
+      );
       same(created[0]?.metadata, { m: 1 });
       same([created[0]?.id, created[2]?.id], ["c", "a"]);
       same(await db.readMany(idsOf(created)), created);
@@ -32,7 +35,11 @@ export const batchCases: readonly Case[] = [
   {
     id: "batches/createMany/a-duplicate-id-is-refused-before-writing",
     run: async ({ db }) => {
-      const records = [{ id: "a", data: { n: 1 } }, { id: "b", data: {} }, { id: "a", data: { n: 2 } }];
+      const records = [
+        { id: "a", data: { n: 1 } },
+        { id: "b", data: {} },
+        { id: "a", data: { n: 2 } },
+      ];
       await refusesWith("ALREADY_EXISTS", { id: "a" }, () => db.createMany(records));
       same(await db.count(), 0);
     },
@@ -42,16 +49,28 @@ export const batchCases: readonly Case[] = [
     requires: ({ atomicBatch }) => atomicBatch,
     run: async ({ db }) => {
       const kept = await db.create({ n: 0 }, { id: "b" });
-      const records = [{ id: "a", data: { n: 1 } }, { id: "b", data: { n: 2 } }, { id: "c", data: { n: 3 } }];
+      const records = [
+        { id: "a", data: { n: 1 } },
+        { id: "b", data: { n: 2 } },
+        { id: "c", data: { n: 3 } },
+      ];
       await refusesWith("ALREADY_EXISTS", { id: "b" }, () => db.createMany(records));
       same(await db.search(), [kept]);
     },
     unsupported: async ({ db }) => {
       await db.create({ n: 0 }, { id: "b" });
-      const records = [{ id: "a", data: { n: 1 } }, { id: "b", data: { n: 2 } }, { id: "c", data: { n: 3 } }];
+      const records = [
+        { id: "a", data: { n: 1 } },
+        { id: "b", data: { n: 2 } },
+        { id: "c", data: { n: 3 } },
+      ];
       const error = await refuses("ALREADY_EXISTS", () => db.createMany(records));
       const outcomes = error.details["outcomes"] as readonly { readonly id: string; readonly status: string }[];
-      same(outcomes.map(({ id }) => id), ["a", "b", "c"], "per-record outcomes in the details");
+      same(
+        outcomes.map(({ id }) => id),
+        ["a", "b", "c"],
+        "per-record outcomes in the details",
+      );
       same(outcomes[1]?.status, "exists");
       const written = outcomes.filter(({ status }) => status === "written").map(({ id }) => id);
       same(idSet(await db.search()), [...written, "b"].sort());
@@ -62,7 +81,11 @@ export const batchCases: readonly Case[] = [
     id: "batches/updateMany/a-stale-version-undoes-all",
     requires: ({ atomicBatch }) => atomicBatch,
     run: async ({ db }) => {
-      const before = await db.createMany([{ id: "a", data: { n: 0 } }, { id: "b", data: { n: 0 } }, { id: "c", data: { n: 0 } }]);
+      const before = await db.createMany([
+        { id: "a", data: { n: 0 } },
+        { id: "b", data: { n: 0 } },
+        { id: "c", data: { n: 0 } },
+      ]);
       const changes = [
         { id: "a", data: { n: 1 } },
         { id: "b", data: { n: 1 }, ifVersion: "stale" },
@@ -72,10 +95,19 @@ export const batchCases: readonly Case[] = [
       same(await db.readMany(["a", "b", "c"]), before);
     },
     unsupported: async ({ db }) => {
-      await db.createMany([{ id: "a", data: { n: 0 } }, { id: "b", data: { n: 0 } }]);
-      const changes = [{ id: "a", data: { n: 1 } }, { id: "b", data: { n: 1 }, ifVersion: "stale" }];
+      await db.createMany([
+        { id: "a", data: { n: 0 } },
+        { id: "b", data: { n: 0 } },
+      ]);
+      const changes = [
+        { id: "a", data: { n: 1 } },
+        { id: "b", data: { n: 1 }, ifVersion: "stale" },
+      ];
       const error = await refuses("VERSION_CONFLICT", () => db.updateMany(changes));
-      same((error.details["outcomes"] as readonly { readonly id: string }[]).map(({ id }) => id), ["a", "b"]);
+      same(
+        (error.details["outcomes"] as readonly { readonly id: string }[]).map(({ id }) => id),
+        ["a", "b"],
+      );
       same((await db.read("b"))?.data, { n: 0 });
     },
   },
@@ -84,13 +116,19 @@ export const batchCases: readonly Case[] = [
     requires: ({ atomicBatch }) => atomicBatch,
     run: async ({ db }) => {
       const [before] = await db.createMany([{ id: "b", data: { n: 0 } }]);
-      const changes = [{ id: "a", data: { n: 1 } }, { id: "b", data: { n: 1 }, ifVersion: "stale" }];
+      const changes = [
+        { id: "a", data: { n: 1 } },
+        { id: "b", data: { n: 1 }, ifVersion: "stale" },
+      ];
       await refusesWith("VERSION_CONFLICT", { id: "b" }, () => db.upsertMany(changes));
       same(await db.search(), [before]);
     },
     unsupported: async ({ db }) => {
       await db.createMany([{ id: "b", data: { n: 0 } }]);
-      const changes = [{ id: "a", data: { n: 1 } }, { id: "b", data: { n: 1 }, ifVersion: "stale" }];
+      const changes = [
+        { id: "a", data: { n: 1 } },
+        { id: "b", data: { n: 1 }, ifVersion: "stale" },
+      ];
       await refuses("VERSION_CONFLICT", () => db.upsertMany(changes));
       same((await db.read("b"))?.data, { n: 0 });
     },
@@ -98,8 +136,18 @@ export const batchCases: readonly Case[] = [
   {
     id: "batches/one-bad-record-is-refused-before-writing",
     run: async ({ db }) => {
-      await refuses("INVALID_RECORD", () => db.createMany([{ id: "a", data: {} }, { id: "b", data: { n: Number.NaN } }]));
-      await refuses("INVALID_RECORD", () => db.upsertMany([{ id: "a", data: {} }, { id: "", data: {} }]));
+      await refuses("INVALID_RECORD", () =>
+        db.createMany([
+          { id: "a", data: {} },
+          { id: "b", data: { n: Number.NaN } },
+        ]),
+      );
+      await refuses("INVALID_RECORD", () =>
+        db.upsertMany([
+          { id: "a", data: {} },
+          { id: "", data: {} },
+        ]),
+      );
       same(await db.count(), 0);
     },
   },
@@ -107,8 +155,17 @@ export const batchCases: readonly Case[] = [
     id: "batches/upsertMany/inserts-and-replaces",
     run: async ({ db }) => {
       const old = await db.create({ n: 0, x: 1 }, { id: "b", metadata: { m: 1 } });
-      const records = await db.upsertMany([{ id: "a", data: { n: 1 } }, { id: "b", data: { n: 2 } }]);
-      same(records.map(({ id, data }) => [id, data]), [["a", { n: 1 }], ["b", { n: 2 }]]);
+      const records = await db.upsertMany([
+        { id: "a", data: { n: 1 } },
+        { id: "b", data: { n: 2 } },
+      ]);
+      same(
+        records.map(({ id, data }) => [id, data]),
+        [
+          ["a", { n: 1 }],
+          ["b", { n: 2 }],
+        ],
+      );
       same(records[1]?.metadata, {});
       same(records[1]?.createdAt, old.createdAt);
       same(await db.readMany(["a", "b"]), records);
@@ -130,14 +187,23 @@ export const batchCases: readonly Case[] = [
   {
     id: "batches/updateMany/is-positional-and-never-inserts",
     run: async ({ db }) => {
-      await db.createMany([{ id: "a", data: { n: 0 }, metadata: { m: 1 } }, { id: "c", data: { n: 0 } }]);
+      await db.createMany([
+        { id: "a", data: { n: 0 }, metadata: { m: 1 } },
+        { id: "c", data: { n: 0 } },
+      ]);
       const updated = await db.updateMany([
         { id: "c", data: { n: 1 }, metadata: { k: 1 } },
         { id: "x", data: { n: 1 } },
         { id: "a", data: { n: 2 } },
       ]);
-      same(updated.map((record) => record?.id), ["c", undefined, "a"]);
-      same(updated.map((record) => record?.metadata), [{ k: 1 }, undefined, { m: 1 }]);
+      same(
+        updated.map((record) => record?.id),
+        ["c", undefined, "a"],
+      );
+      same(
+        updated.map((record) => record?.metadata),
+        [{ k: 1 }, undefined, { m: 1 }],
+      );
       same(await db.readMany(["c", "x", "a"]), updated);
     },
   },
@@ -164,7 +230,10 @@ export const batchCases: readonly Case[] = [
       same(updated.at(-1)?.data, { n: size });
       same(idsOf(await db.upsertMany(ids.map((id) => ({ id, data: { n: 0 } })))), ids);
       same(await db.count({ where: { path: "n", op: "=", value: 0 } }), size);
-      same((await db.deleteMany(ids)).every((gone) => gone), true);
+      same(
+        (await db.deleteMany(ids)).every((gone) => gone),
+        true,
+      );
       same(await db.count(), 0);
     },
   },

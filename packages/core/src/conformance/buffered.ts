@@ -42,7 +42,11 @@ export const bufferedCases: readonly Case[] = [
     same(await db.transaction(async (tx) => tx.atomic, mode), capabilities.atomicBatch);
   }),
   buffered("reads-and-queries-see-own-writes", async ({ db }) => {
-    await db.createMany([{ id: "a", data: { n: 1 } }, { id: "b", data: { n: 2 } }, { id: "c", data: { n: 3 } }]);
+    await db.createMany([
+      { id: "a", data: { n: 1 } },
+      { id: "b", data: { n: 2 } },
+      { id: "c", data: { n: 3 } },
+    ]);
     await db.transaction(async (tx) => {
       await tx.update("a", { n: 10 });
       await tx.delete("b");
@@ -50,7 +54,10 @@ export const bufferedCases: readonly Case[] = [
       same((await tx.read("a"))?.data, { n: 10 });
       same(await tx.read("b"), undefined);
       same(idsOf(await tx.search({ sort: [{ path: "n" }] })), ["c", "d", "a"]);
-      same(idsOf(await tx.search({ where: where("n", ">=", 5), sort: [{ path: "n", direction: "desc" }] })), ["a", "d"]);
+      same(idsOf(await tx.search({ where: where("n", ">=", 5), sort: [{ path: "n", direction: "desc" }] })), [
+        "a",
+        "d",
+      ]);
       same(idsOf(await tx.search({ limit: 2, offset: 1 })), ["c", "d"]);
       same(await tx.count({ where: where("n", "=", 1) }), 0);
       same(await tx.count(), 3);

@@ -1,8 +1,8 @@
 /** What a backend declares is plain, frozen, and true. */
 import assert from "node:assert/strict";
+import { percentile } from "../aggregate/functions.js";
 import { valueClasses } from "../query/lowered.js";
 import { openDatabaseSync } from "../sync/open.js";
-import { percentile } from "../aggregate/functions.js";
 import type { Case } from "./case.js";
 import { refuses, same } from "./expect.js";
 

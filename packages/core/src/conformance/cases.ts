@@ -1,12 +1,13 @@
 /** Every case, in the order in which they run. */
 import type { Capabilities } from "../backend/spi.js";
-import type { Case } from "./case.js";
 import { abortCases } from "./abort.js";
 import { aggregateCases } from "./aggregate.js";
 import { badInputCases } from "./bad-input.js";
 import { batchCases } from "./batches.js";
+import { bucketCases } from "./buckets.js";
 import { bufferedCases } from "./buffered.js";
 import { capabilityCases } from "./capabilities.js";
+import type { Case } from "./case.js";
 import { concurrencyCases } from "./concurrency.js";
 import { conditionCases } from "./conditions.js";
 import { differentialCases, type SuiteSize } from "./differential.js";
@@ -54,6 +55,7 @@ export function allCases(
     ...bufferedCases,
     ...fulltextCases,
     ...aggregateCases,
+    ...bucketCases,
     ...streamingCases,
     ...badInputCases,
     ...hostileCases,

@@ -15,7 +15,10 @@ export const concurrencyCases: readonly Case[] = [
       for (const end of ends) {
         if (end.status === "rejected") same((end.reason as { code?: unknown }).code, "ALREADY_EXISTS");
       }
-      same((await db.search()).map(({ data }) => data), [{ n: winners[0] }]);
+      same(
+        (await db.search()).map(({ data }) => data),
+        [{ n: winners[0] }],
+      );
     },
   },
   {
@@ -25,7 +28,10 @@ export const concurrencyCases: readonly Case[] = [
       same(new Set(records.map(({ version }) => version)).size, 10);
       same(new Set(records.map(({ createdAt }) => createdAt.getTime())).size, 1, "one createdAt");
       const stored = await db.read("a");
-      same(records.some(({ version }) => version === stored?.version), true);
+      same(
+        records.some(({ version }) => version === stored?.version),
+        true,
+      );
       same(await db.count(), 1);
     },
   },

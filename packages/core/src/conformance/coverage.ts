@@ -16,13 +16,18 @@ export class Coverage {
   #queries = 0;
 
   /** Counts the conditions of one question by how they were answered, for every class that the field holds. */
-  note(condition: Condition | undefined, plan: Explanation, classes: (path: string | readonly string[]) => ReadonlySet<ValueClass>): void {
+  note(
+    condition: Condition | undefined,
+    plan: Explanation,
+    classes: (path: string | readonly string[]) => ReadonlySet<ValueClass>,
+  ): void {
     this.#queries++;
     if (condition === undefined) return;
     const how = new Map(plan.clauses.map((clause) => [clause.clause, clause.how]));
     for (const leaf of leavesOf(condition)) {
       for (const operandClass of classesOfOperand(leaf)) {
-        for (const valueClass of classes(leaf.path)) this.#add(leaf.op, operandClass, valueClass, how.get(leaf) ?? "pushed");
+        for (const valueClass of classes(leaf.path))
+          this.#add(leaf.op, operandClass, valueClass, how.get(leaf) ?? "pushed");
       }
     }
   }
@@ -40,7 +45,9 @@ export class Coverage {
   missing(how: readonly How[]): string[] {
     return cellNames().flatMap(([op, operandClass]) =>
       valueClasses.flatMap((valueClass) =>
-        how.some((one) => this.of(op, operandClass, valueClass, one) > 0) ? [] : [`${op} ${operandClass} on ${valueClass}`],
+        how.some((one) => this.of(op, operandClass, valueClass, one) > 0)
+          ? []
+          : [`${op} ${operandClass} on ${valueClass}`],
       ),
     );
   }
@@ -57,10 +64,22 @@ export class Coverage {
   /** Pushed/emulated, a row per operator and class of operand, a column per class of value. */
   table(): string {
     const lines = cellNames().map(([op, operandClass]) =>
-      [op.padEnd(12), operandClass.padEnd(8), ...valueClasses.map((valueClass) => `${this.of(op, operandClass, valueClass, "pushed")}/${this.of(op, operandClass, valueClass, "emulated")}`.padStart(11))].join(""),
+      [
+        op.padEnd(12),
+        operandClass.padEnd(8),
+        ...valueClasses.map((valueClass) =>
+          `${this.of(op, operandClass, valueClass, "pushed")}/${this.of(op, operandClass, valueClass, "emulated")}`.padStart(
+            11,
+          ),
+        ),
+      ].join(""),
     );
     const head = ["operator".padEnd(12), "operand".padEnd(8), ...valueClasses.map((one) => one.padStart(11))].join("");
-    return [`${this.#queries} queries; conditions asked, pushed/emulated, by class of the stored value`, head, ...lines].join("\n");
+    return [
+      `${this.#queries} queries; conditions asked, pushed/emulated, by class of the stored value`,
+      head,
+      ...lines,
+    ].join("\n");
   }
 }
 
@@ -88,11 +107,15 @@ function classesOfOperand({ op, value, type, types }: LeafCondition): Iterable<s
   };
   const isList = op === "between" || op === "not_between" || op === "in" || op === "not_in" || op === "overlaps";
   if (!isList) return [classOf(value as Value, "")];
-  return new Set((value as readonly Value[]).map((item, index) => classOf(item, `/${index}`)).filter((one) => one !== "null"));
+  return new Set(
+    (value as readonly Value[]).map((item, index) => classOf(item, `/${index}`)).filter((one) => one !== "null"),
+  );
 }
 
 /** The classes that a field holds among the records. */
-export function classesIn(records: readonly RandomRecord[]): (path: string | readonly string[]) => ReadonlySet<ValueClass> {
+export function classesIn(
+  records: readonly RandomRecord[],
+): (path: string | readonly string[]) => ReadonlySet<ValueClass> {
   const known = new Map<string, ReadonlySet<ValueClass>>();
   return (path) => {
     const key = typeof path === "string" ? path : joinPath(path);

@@ -56,12 +56,15 @@ export function differentialCases(
       }
     },
   };
-  const random = Array.from({ length: cases }, (_, index): Case => ({
-    id: `differential/random-queries/${index + 1}`,
-    modes,
-    indexes: declared,
-    run: (session) => runRandom(session, seed + index, coverage),
-  }));
+  const random = Array.from(
+    { length: cases },
+    (_, index): Case => ({
+      id: `differential/random-queries/${index + 1}`,
+      modes,
+      indexes: declared,
+      run: (session) => runRandom(session, seed + index, coverage),
+    }),
+  );
   const covered: Case = {
     id: "differential/has-asked-for-every-operator-and-pair-of-classes",
     run: async () => {
@@ -107,7 +110,9 @@ async function runRandom(session: Session, seed: number, coverage: Coverage): Pr
   const records = randomRecords(seed);
   await load(session.db, records);
   const bench: Bench = { reference: new Reference(records), coverage, classes: classesIn(records) };
-  const property = fc.asyncProperty(questionOf(poolOf(records)), (question) => answersAlike(session.db, question, bench));
+  const property = fc.asyncProperty(questionOf(poolOf(records)), (question) =>
+    answersAlike(session.db, question, bench),
+  );
   const result = await fc.check(property, { seed, numRuns: perCase });
   if (!result.failed) return;
   const [question] = (result.counterexample ?? []) as [Question?];
@@ -116,7 +121,11 @@ async function runRandom(session: Session, seed: number, coverage: Coverage): Pr
 }
 
 /** Throws when the database and the reference disagree. */
-async function answersAlike(db: TestDatabase, question: Question, { reference, coverage, classes }: Bench): Promise<void> {
+async function answersAlike(
+  db: TestDatabase,
+  question: Question,
+  { reference, coverage, classes }: Bench,
+): Promise<void> {
   if (question.ask === "aggregate") {
     const { aggregation } = question;
     const { where } = aggregation;
@@ -155,7 +164,11 @@ function byId<T extends { readonly id: string }>(rows: readonly T[]): T[] {
 }
 
 function disagreement(actual: unknown, expected: unknown): Error {
-  return new assert.AssertionError({ message: `expected ${show(expected)}\n     got ${show(actual)}`, actual, expected });
+  return new assert.AssertionError({
+    message: `expected ${show(expected)}\n     got ${show(actual)}`,
+    actual,
+    expected,
+  });
 }
 
 /** Rows alike but for the last bits of sums and means. */
@@ -164,15 +177,28 @@ function alike(actual: unknown, expected: unknown): boolean {
     return Object.is(actual, expected) || Math.abs(actual - expected) <= 1e-9 * Math.abs(expected);
   }
   if (!Array.isArray(expected)) {
-    if (typeof expected !== "object" || expected === null || Object.getPrototypeOf(expected) !== Object.prototype) return isSame(actual, expected);
+    if (typeof expected !== "object" || expected === null || Object.getPrototypeOf(expected) !== Object.prototype)
+      return isSame(actual, expected);
     const [a, b] = [Object.entries(actual as object), Object.entries(expected)];
-    return a.length === b.length && b.every(([key, value]) => alike((actual as { readonly [key: string]: unknown })[key], value));
+    return (
+      a.length === b.length &&
+      b.every(([key, value]) => alike((actual as { readonly [key: string]: unknown })[key], value))
+    );
   }
-  return Array.isArray(actual) && actual.length === expected.length && expected.every((item, index) => alike(actual[index], item));
+  return (
+    Array.isArray(actual) &&
+    actual.length === expected.length &&
+    expected.every((item, index) => alike(actual[index], item))
+  );
 }
 
 /** Leaves out records as long as the answers still differ, and says all there is to say. */
-async function explainFailure(session: Session, seed: number, records: readonly RandomRecord[], question: Question): Promise<Error> {
+async function explainFailure(
+  session: Session,
+  seed: number,
+  records: readonly RandomRecord[],
+  question: Question,
+): Promise<Error> {
   const differs = async (kept: readonly RandomRecord[]): Promise<Error | undefined> => {
     const db = session.mode === "indexed" ? await session.open({ indexes: declared }) : await session.open();
     try {
@@ -207,7 +233,9 @@ async function explainFailure(session: Session, seed: number, records: readonly 
     }
   }
   const { where } = question.ask === "aggregate" ? question.aggregation : question.query;
-  const plan = session.db.explain(question.ask === "aggregate" ? (where === undefined ? {} : { where }) : question.query);
+  const plan = session.db.explain(
+    question.ask === "aggregate" ? (where === undefined ? {} : { where }) : question.query,
+  );
   return new assert.AssertionError({
     message: [
       `the backend and the reference disagree (seed ${seed}, mode ${session.mode})`,

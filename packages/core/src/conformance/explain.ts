@@ -23,7 +23,10 @@ export const explainCases: readonly Case[] = [
             assert.ok(how === "pushed" || how === "emulated");
             if (how === "emulated") assert.ok(typeof why === "string" && why !== "", "an emulated clause says why");
           }
-          same(plan.emulated, clauses.some(({ how }) => how === "emulated"));
+          same(
+            plan.emulated,
+            clauses.some(({ how }) => how === "emulated"),
+          );
         }
       },
     }),
@@ -35,7 +38,10 @@ export const explainCases: readonly Case[] = [
       const parts = [where("v", ">", 1), where("w", "!=", "x"), where("t", "like", "a%"), where("v", "not_in", [1])];
       const [a, b, c, d] = parts as [(typeof parts)[0], (typeof parts)[0], (typeof parts)[0], (typeof parts)[0]];
       const plan = db.explain({ where: and(or(a, not(b)), c, not(d)) });
-      same(plan.clauses.map(({ clause }) => clause), parts);
+      same(
+        plan.clauses.map(({ clause }) => clause),
+        parts,
+      );
     },
   },
   {
@@ -108,7 +114,10 @@ export const explainCases: readonly Case[] = [
       const sorted: Query = { sort: [{ path: "v" }] };
       if (db.explain(sorted).sort.how === "emulated") {
         await refuses("LIMIT_EXCEEDED", () => db.search(sorted));
-        same((await db.search({ ...sorted, limit: 5 })).map(({ data }) => data["v"]), [0, 1, 2, 3, 4]);
+        same(
+          (await db.search({ ...sorted, limit: 5 })).map(({ data }) => data["v"]),
+          [0, 1, 2, 3, 4],
+        );
       } else same((await db.search(sorted)).length, 30);
       const ranked: Query = { match: { text: "red", fields: ["t"] } };
       if (db.explain(ranked).emulated) await refuses("LIMIT_EXCEEDED", () => db.search(ranked));

@@ -1,8 +1,8 @@
 /** Full text: which records match is the contract; scores only order one result. */
 import assert from "node:assert/strict";
 import { count } from "../aggregate/functions.js";
-import { where } from "../query/builder.js";
 import type { MatchClause } from "../query/ast.js";
+import { where } from "../query/builder.js";
 import type { Fields } from "../record/values.js";
 import type { Case } from "./case.js";
 import { load } from "./conditions.js";
@@ -37,83 +37,134 @@ function matches(
 const fields = ["t"];
 
 export const fulltextCases: readonly Case[] = [
-  matches("every-word-or-any", { a: { t: "the quick brown fox" }, b: { t: "quick hen" }, c: { t: "a fox" }, d: { t: "" } }, [
-    ["quick fox", ["a"]],
-    [{ text: "quick fox", fields, mode: "all" }, ["a"]],
-    [{ text: "quick fox", fields, mode: "any" }, ["a", "b", "c"]],
-    ["fox quick fox", ["a"]],
-    ["wolf", []],
-    ["quick wolf", []],
-    [{ text: "quick wolf", fields, mode: "any" }, ["a", "b"]],
-  ]),
-  matches("words-may-be-in-different-fields", { a: { t: "quick", u: "fox" }, b: { t: "quick fox" }, c: { u: "quick fox" }, d: { t: "quick" } }, [
-    [{ text: "quick fox", fields: ["t", "u"] }, ["a", "b", "c"]],
-    [{ text: "quick fox", fields: ["t"] }, ["b"]],
-    [{ text: "quick fox", fields: ["u"] }, ["c"]],
-    [{ text: "quick", fields: ["t", "t"] }, ["a", "b", "d"]],
-  ]),
-  matches("case-and-punctuation-do-not-matter", { a: { t: "Hello, WORLD!" }, b: { t: "hello-world" }, c: { t: "helloworld" }, d: { t: "x_hello_y" } }, [
-    ["hello", ["a", "b", "d"]],
-    ["(WORLD) hello?", ["a", "b"]],
-    ["world's", []],
-  ]),
-  matches("whole-words-only-no-stems-no-stop-words", { a: { t: "running runs" }, b: { t: "run" }, c: { t: "the" }, d: { t: "then" } }, [
-    ["run", ["b"]],
-    ["runs", ["a"]],
-    ["the", ["c"]],
-  ]),
-  matches("letters-marks-and-numbers-make-words", { a: { t: "naïve café" }, b: { t: "naive cafe" }, c: { t: "c3po x2" }, d: { t: "cafe\u0301" }, e: { t: "٣٤ ½" } }, [
-    ["naïve", ["a"]],
-    ["NAÏVE", ["a"]],
-    ["cafe", ["b"]],
-    ["c3po", ["c"]],
-    ["3", []],
-    ["cafe\u0301", ["d"]],
-    ["٣٤", ["e"]],
-  ]),
-  matches("in-scripts-without-spaces-each-code-point-is-a-word", { a: { t: "東京都" }, b: { t: "京都" }, c: { t: "ひらがな" }, d: { t: "カタカナ x" }, e: { t: "สวัสดี" }, f: { t: "한국어" } }, [
-    ["京", ["a", "b"]],
-    ["京都", ["a", "b"]],
-    ["都東", ["a"]],
-    ["が", ["c"]],
-    ["カナ", ["d"]],
-    ["ส", ["e"]],
-    ["한국어", ["f"]],
-    ["한", []],
-  ]),
-  matches("texts-beyond-ascii-and-other-alphabets", { a: { t: "ΣΊΣΥΦΟΣ" }, b: { t: "Москва" }, c: { t: "İstanbul" }, d: { t: "😀 smile" }, e: { t: "straße" } }, [
-    ["σίσυφος", ["a"]],
-    ["МОСКВА", ["b"]],
-    ["i\u0307stanbul", ["c"]],
-    ["smile", ["d"]],
-    ["STRASSE", []],
-  ]),
-  matches("lists-of-texts-are-searched-other-values-are-not", { a: { t: ["red fox", "hen"] }, b: { t: 10 }, c: { t: { x: "red" } }, d: { t: ["blue", 7, null, ["red"]] }, e: { t: 10n }, f: { t: true }, g: { t: new Date("2024-01-31") } }, [
-    ["red", ["a"]],
-    ["fox hen", ["a"]],
-    ["blue", ["d"]],
-    ["10", []],
-    ["7", []],
-    ["true", []],
-    ["2024", ["g"]],
-  ]),
+  matches(
+    "every-word-or-any",
+    { a: { t: "the quick brown fox" }, b: { t: "quick hen" }, c: { t: "a fox" }, d: { t: "" } },
+    [
+      ["quick fox", ["a"]],
+      [{ text: "quick fox", fields, mode: "all" }, ["a"]],
+      [{ text: "quick fox", fields, mode: "any" }, ["a", "b", "c"]],
+      ["fox quick fox", ["a"]],
+      ["wolf", []],
+      ["quick wolf", []],
+      [{ text: "quick wolf", fields, mode: "any" }, ["a", "b"]],
+    ],
+  ),
+  matches(
+    "words-may-be-in-different-fields",
+    { a: { t: "quick", u: "fox" }, b: { t: "quick fox" }, c: { u: "quick fox" }, d: { t: "quick" } },
+    [
+      [{ text: "quick fox", fields: ["t", "u"] }, ["a", "b", "c"]],
+      [{ text: "quick fox", fields: ["t"] }, ["b"]],
+      [{ text: "quick fox", fields: ["u"] }, ["c"]],
+      [{ text: "quick", fields: ["t", "t"] }, ["a", "b", "d"]],
+    ],
+  ),
+  matches(
+    "case-and-punctuation-do-not-matter",
+    { a: { t: "Hello, WORLD!" }, b: { t: "hello-world" }, c: { t: "helloworld" }, d: { t: "x_hello_y" } },
+    [
+      ["hello", ["a", "b", "d"]],
+      ["(WORLD) hello?", ["a", "b"]],
+      ["world's", []],
+    ],
+  ),
+  matches(
+    "whole-words-only-no-stems-no-stop-words",
+    { a: { t: "running runs" }, b: { t: "run" }, c: { t: "the" }, d: { t: "then" } },
+    [
+      ["run", ["b"]],
+      ["runs", ["a"]],
+      ["the", ["c"]],
+    ],
+  ),
+  matches(
+    "letters-marks-and-numbers-make-words",
+    { a: { t: "naïve café" }, b: { t: "naive cafe" }, c: { t: "c3po x2" }, d: { t: "cafe\u0301" }, e: { t: "٣٤ ½" } },
+    [
+      ["naïve", ["a"]],
+      ["NAÏVE", ["a"]],
+      ["cafe", ["b"]],
+      ["c3po", ["c"]],
+      ["3", []],
+      ["cafe\u0301", ["d"]],
+      ["٣٤", ["e"]],
+    ],
+  ),
+  matches(
+    "in-scripts-without-spaces-each-code-point-is-a-word",
+    {
+      a: { t: "東京都" },
+      b: { t: "京都" },
+      c: { t: "ひらがな" },
+      d: { t: "カタカナ x" },
+      e: { t: "สวัสดี" },
+      f: { t: "한국어" },
+    },
+    [
+      ["京", ["a", "b"]],
+      ["京都", ["a", "b"]],
+      ["都東", ["a"]],
+      ["が", ["c"]],
+      ["カナ", ["d"]],
+      ["ส", ["e"]],
+      ["한국어", ["f"]],
+      ["한", []],
+    ],
+  ),
+  matches(
+    "texts-beyond-ascii-and-other-alphabets",
+    { a: { t: "ΣΊΣΥΦΟΣ" }, b: { t: "Москва" }, c: { t: "İstanbul" }, d: { t: "😀 smile" }, e: { t: "straße" } },
+    [
+      ["σίσυφος", ["a"]],
+      ["МОСКВА", ["b"]],
+      ["i\u0307stanbul", ["c"]],
+      ["smile", ["d"]],
+      ["STRASSE", []],
+    ],
+  ),
+  matches(
+    "lists-of-texts-are-searched-other-values-are-not",
+    {
+      a: { t: ["red fox", "hen"] },
+      b: { t: 10 },
+      c: { t: { x: "red" } },
+      d: { t: ["blue", 7, null, ["red"]] },
+      e: { t: 10n },
+      f: { t: true },
+      g: { t: new Date("2024-01-31") },
+    },
+    [
+      ["red", ["a"]],
+      ["fox hen", ["a"]],
+      ["blue", ["d"]],
+      ["10", []],
+      ["7", []],
+      ["true", []],
+      ["2024", ["g"]],
+    ],
+  ),
   matches("bytes-and-bigints-are-no-text", { a: { t: new Uint8Array([105, 183]) }, b: { t: [10n] }, c: { t: "abc" } }, [
     ["abc", ["c"]],
     ["10", []],
     ["abc", ["c"]],
   ]),
-  matches("operators-of-engines-mean-nothing", { a: { t: "red AND blue" }, b: { t: "red" }, c: { t: "not near" }, d: { t: "r*d" } }, [
-    ["red AND blue", ["a"]],
-    ["red OR blue", []],
-    ['"red', ["a", "b"]],
-    ["-red", ["a", "b"]],
-    ["NEAR(not)", ["c"]],
-    ["re*", []],
-    ["r*d", ["d"]],
-    ["t:red", []],
-    ["red^2", []],
-    ["'; DROP TABLE x", []],
-  ]),
+  matches(
+    "operators-of-engines-mean-nothing",
+    { a: { t: "red AND blue" }, b: { t: "red" }, c: { t: "not near" }, d: { t: "r*d" } },
+    [
+      ["red AND blue", ["a"]],
+      ["red OR blue", []],
+      ['"red', ["a", "b"]],
+      ["-red", ["a", "b"]],
+      ["NEAR(not)", ["c"]],
+      ["re*", []],
+      ["r*d", ["d"]],
+      ["t:red", []],
+      ["red^2", []],
+      ["'; DROP TABLE x", []],
+    ],
+  ),
   matches("nested-and-metadata-fields", { a: { o: { t: "deep word" } }, b: { t: "word" } }, [
     [{ text: "word", fields: ["o.t"] }, ["a"]],
     [{ text: "word", fields: ["o.t", "t"] }, ["a", "b"]],
@@ -135,7 +186,13 @@ export const fulltextCases: readonly Case[] = [
     id: "fulltext/scores-descend-and-ties-go-by-id",
     indexes,
     run: async ({ db }) => {
-      await load(db, { d: { t: "red" }, b: { t: "red" }, a: { t: "green" }, c: { t: "red red red red" }, e: { t: "red and many other words beside it here" } });
+      await load(db, {
+        d: { t: "red" },
+        b: { t: "red" },
+        a: { t: "green" },
+        c: { t: "red red red red" },
+        e: { t: "red and many other words beside it here" },
+      });
       const found = await db.search({ match: { text: "red", fields } });
       same(found.length, 4);
       for (let index = 0; index < found.length; index++) {
@@ -148,7 +205,10 @@ export const fulltextCases: readonly Case[] = [
       }
       const ids = idsOf(found);
       assert.ok(ids.indexOf("b") < ids.indexOf("d"), "equal texts tie");
-      assert.ok(ids.indexOf("c") < ids.indexOf("e"), "a word that is repeated in a short text outranks one in a long text");
+      assert.ok(
+        ids.indexOf("c") < ids.indexOf("e"),
+        "a word that is repeated in a short text outranks one in a long text",
+      );
       same(idsOf(await db.search({ match: { text: "red", fields }, limit: 2 })), ids.slice(0, 2));
       same(idsOf(await db.search({ match: { text: "red", fields }, limit: 2, offset: 1 })), ids.slice(1, 3));
       same(idsOf(await collect(db.stream({ match: { text: "red", fields } }))), ids);
@@ -161,7 +221,10 @@ export const fulltextCases: readonly Case[] = [
     run: async ({ db }) => {
       await load(db, { a: { t: "red", n: 3 }, b: { t: "red red", n: 1 }, c: { t: "red", n: 2 }, d: { n: 0 } });
       same(idsOf(await db.search({ match: { text: "red", fields }, sort: [{ path: "n" }] })), ["b", "c", "a"]);
-      same(idsOf(await db.search({ match: { text: "red", fields }, sort: [{ path: "n", direction: "desc" }], limit: 1 })), ["a"]);
+      same(
+        idsOf(await db.search({ match: { text: "red", fields }, sort: [{ path: "n", direction: "desc" }], limit: 1 })),
+        ["a"],
+      );
     },
   },
   {

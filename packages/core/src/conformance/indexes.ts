@@ -1,13 +1,21 @@
 /** Declared indexes change speed, never answers; and they can be planned and changed on a live store. */
 import type { IndexDeclaration } from "../database/indexes.js";
-import { where } from "../query/builder.js";
 import type { Query } from "../query/ast.js";
+import { where } from "../query/builder.js";
 import type { Value } from "../record/values.js";
 import type { Case } from "./case.js";
 import { idSet, idsOf, same } from "./expect.js";
 import { truthFields, truthNames, truthTable } from "./truth.js";
 
-const typed: readonly IndexDeclaration["type"][] = ["string", "number", "integer", "boolean", "date", "bigint", "bytes"];
+const typed: readonly IndexDeclaration["type"][] = [
+  "string",
+  "number",
+  "integer",
+  "boolean",
+  "date",
+  "bigint",
+  "bytes",
+];
 
 export const indexCases: readonly Case[] = [
   ...typed.map(
@@ -30,7 +38,9 @@ export const indexCases: readonly Case[] = [
   {
     id: "indexes/on-nested-and-metadata-fields",
     run: async ({ open }) => {
-      const db = await open({ indexes: [{ path: "o.p.q" }, { path: "metadata.m" }, { path: ["a.b"] }, { path: "data.id" }] });
+      const db = await open({
+        indexes: [{ path: "o.p.q" }, { path: "metadata.m" }, { path: ["a.b"] }, { path: "data.id" }],
+      });
       await db.create({ o: { p: { q: 1 } }, "a.b": 2, id: "x" }, { id: "a", metadata: { m: 5n } });
       await db.create({ o: { p: 7 }, a: { b: 2 } }, { id: "b", metadata: { m: "5" } });
       const queries: readonly (readonly [Query, readonly string[]])[] = [
@@ -74,7 +84,10 @@ export const indexCases: readonly Case[] = [
     run: async ({ open }) => {
       const db = await open({ indexes: [{ path: "v" }, { path: "t", text: true }] });
       const long = "é".repeat(20_000);
-      await db.createMany([{ id: "a", data: { v: long, t: long } }, { id: "b", data: { v: `${long}x`, t: "x" } }]);
+      await db.createMany([
+        { id: "a", data: { v: long, t: long } },
+        { id: "b", data: { v: `${long}x`, t: "x" } },
+      ]);
       same(idSet(await db.search({ where: where("v", "=", long) })), ["a"]);
       same(idSet(await db.search({ where: where("v", ">", long) })), ["b"]);
       same(idsOf(await db.search({ sort: [{ path: "v", direction: "desc" }] })), ["b", "a"]);

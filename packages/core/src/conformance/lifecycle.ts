@@ -1,7 +1,7 @@
 /** Opening, closing, using what is closed; what durable stores keep. */
 import assert from "node:assert/strict";
-import { where } from "../query/builder.js";
 import type { Query } from "../query/ast.js";
+import { where } from "../query/builder.js";
 import type { Case } from "./case.js";
 import { collect, idSet, idsOf, refuses, same } from "./expect.js";
 import type { OpenOptions, TestDatabase } from "./session.js";
@@ -155,7 +155,14 @@ export const lifecycleCases: readonly Case[] = [
     },
   },
   durable("data-types-versions-and-times-survive", async ({ db, reopen }) => {
-    const data = { n: 1, big: 2n ** 70n, at: new Date(5), bytes: new Uint8Array([1, 2]), v: new Float32Array([0.5]), o: { l: [3n] } };
+    const data = {
+      n: 1,
+      big: 2n ** 70n,
+      at: new Date(5),
+      bytes: new Uint8Array([1, 2]),
+      v: new Float32Array([0.5]),
+      o: { l: [3n] },
+    };
     const a = await db.create(data, { id: "a", metadata: { m: new Date(7) } });
     const b = await db.create({}, { id: "b" });
     const again = await reopen(db);
@@ -175,7 +182,11 @@ export const lifecycleCases: readonly Case[] = [
     same(await third.count(), 0);
   }),
   durable("indexes-may-be-declared-later", async ({ db, reopen }) => {
-    await db.createMany([{ id: "a", data: { n: 1, t: "red fox" } }, { id: "b", data: { n: "1", t: "blue" } }, { id: "c", data: { n: 1n } }]);
+    await db.createMany([
+      { id: "a", data: { n: 1, t: "red fox" } },
+      { id: "b", data: { n: "1", t: "blue" } },
+      { id: "c", data: { n: 1n } },
+    ]);
     const again = await reopen(db, { indexes: [{ path: "n" }, { path: "t", text: true }] });
     const queries: readonly (readonly [Query, readonly string[]])[] = [
       [{ where: where("n", "=", 1) }, ["a"]],

@@ -1,7 +1,7 @@
 /** limit, offset, first, count, and pages by cursor. */
 import assert from "node:assert/strict";
-import { where } from "../query/builder.js";
 import type { Query } from "../query/ast.js";
+import { where } from "../query/builder.js";
 import type { Value } from "../record/values.js";
 import type { Case } from "./case.js";
 import { idsOf, refuses, same } from "./expect.js";
@@ -29,8 +29,30 @@ async function pages(db: TestDatabase, query: Query): Promise<string[][]> {
 }
 
 const mixed: readonly Value[] = [
-  null, undefined, true, false, 2, 2, 10, -1, 5n, 2n, "b", "", "b", "😀", "\uFFFD", new Date(0), new Uint8Array([1]),
-  new Uint8Array([1]), [1], [2], {}, { a: 1 }, null, "10",
+  null,
+  undefined,
+  true,
+  false,
+  2,
+  2,
+  10,
+  -1,
+  5n,
+  2n,
+  "b",
+  "",
+  "b",
+  "😀",
+  "\uFFFD",
+  new Date(0),
+  new Uint8Array([1]),
+  new Uint8Array([1]),
+  [1],
+  [2],
+  {},
+  { a: 1 },
+  null,
+  "10",
 ];
 
 const r = (...numbers: readonly number[]): string[] => numbers.map((n) => `r${n}`);
@@ -143,8 +165,15 @@ export const pagingCases: readonly Case[] = [
     run: async ({ db }) => {
       await loadTen(db);
       same(await pages(db, { sort: [{ path: "n" }], limit: 4 }), [r(0, 1, 2, 3), r(4, 5, 6, 7), r(8, 9)]);
-      same(await pages(db, { sort: [{ path: "n", direction: "desc" }], limit: 5 }), [r(9, 8, 7, 6, 5), r(4, 3, 2, 1, 0)]);
-      same(await pages(db, { where: where("even", "=", true), sort: [{ path: "n" }], limit: 2 }), [r(0, 2), r(4, 6), r(8)]);
+      same(await pages(db, { sort: [{ path: "n", direction: "desc" }], limit: 5 }), [
+        r(9, 8, 7, 6, 5),
+        r(4, 3, 2, 1, 0),
+      ]);
+      same(await pages(db, { where: where("even", "=", true), sort: [{ path: "n" }], limit: 2 }), [
+        r(0, 2),
+        r(4, 6),
+        r(8),
+      ]);
       same(await pages(db, { limit: 6 }), [r(0, 1, 2, 3, 4, 5), r(6, 7, 8, 9)]);
       same(await pages(db, { where: where("n", ">", 100), limit: 6 }), [[]]);
     },
@@ -234,7 +263,10 @@ export const pagingCases: readonly Case[] = [
     run: async ({ db }) => {
       await db.create({ t: "a b" });
       await refuses("INVALID_QUERY", () => db.page({ match: { text: "a", fields: ["t"] }, limit: 1 }));
-      same((await db.page({ match: { text: "a", fields: ["t"] }, sort: [{ path: "id" }], limit: 1 })).records.length, 1);
+      same(
+        (await db.page({ match: { text: "a", fields: ["t"] }, sort: [{ path: "id" }], limit: 1 })).records.length,
+        1,
+      );
     },
   },
 ];

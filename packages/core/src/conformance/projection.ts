@@ -31,7 +31,8 @@ export const projectionCases: readonly Case[] = [
     id: "projection/unknown-paths-are-left-out",
     run: async ({ db }) => {
       await db.create(data, { id: "r" });
-      const select = async (...paths: readonly string[]): Promise<unknown> => (await db.search({ select: paths }))[0]?.data;
+      const select = async (...paths: readonly string[]): Promise<unknown> =>
+        (await db.search({ select: paths }))[0]?.data;
       same(await select("nope"), {});
       same(await select("a.b", "b.nope", "a"), { a: 1 });
       same(await select("toString", "b.constructor"), {});
@@ -64,9 +65,18 @@ export const projectionCases: readonly Case[] = [
       ]);
       const match = { text: "red", fields: ["t"] };
       const found = await db.search({ where: where("n", ">", 0), match, sort: [{ path: "n" }], select: ["o.p"] });
-      same(found.map(({ id, data: rest }) => [id, rest]), [["b", {}], ["a", { o: { p: 1 } }]]);
+      same(
+        found.map(({ id, data: rest }) => [id, rest]),
+        [
+          ["b", {}],
+          ["a", { o: { p: 1 } }],
+        ],
+      );
       const streamed = await collect(db.stream({ where: where("n", "!=", 3), sort: [{ path: "n" }], select: ["n"] }));
-      same(streamed.map(({ data: rest }) => rest), [{ n: 1 }, { n: 2 }]);
+      same(
+        streamed.map(({ data: rest }) => rest),
+        [{ n: 1 }, { n: 2 }],
+      );
     },
   },
 ];

@@ -41,8 +41,9 @@ export const operandClasses: { readonly [K in Operator]: readonly OperandClass[]
 
 type Combination = readonly [Operator, OperandClass | undefined];
 
-const combinations = (Object.entries(operandClasses) as [Operator, readonly OperandClass[]][]).flatMap(([op, classes]) =>
-  classes.length === 0 ? [[op, undefined] as Combination] : classes.map((one): Combination => [op, one]),
+const combinations = (Object.entries(operandClasses) as [Operator, readonly OperandClass[]][]).flatMap(
+  ([op, classes]) =>
+    classes.length === 0 ? [[op, undefined] as Combination] : classes.map((one): Combination => [op, one]),
 );
 
 const path: fc.Arbitrary<string | readonly string[]> = fc.oneof(
@@ -66,7 +67,10 @@ export function leafOf(
     case "in":
     case "not_in":
     case "overlaps": {
-      const others = op === "overlaps" ? anyOf(pool) : fc.oneof({ weight: 9, arbitrary: anyOf(pool) }, { weight: 1, arbitrary: fc.constant(null) });
+      const others =
+        op === "overlaps"
+          ? anyOf(pool)
+          : fc.oneof({ weight: 9, arbitrary: anyOf(pool) }, { weight: 1, arbitrary: fc.constant(null) });
       return fc
         .tuple(operand, fc.array(others, { maxLength: 3 }), fc.integer({ min: 0, max: 19 }))
         .map(([first, rest, empty]) => where(on, op, empty === 0 ? [] : [first, ...rest]));
@@ -139,12 +143,37 @@ function regexOf(pool: Pool): fc.Arbitrary<unknown> {
   return fc.oneof(
     fc.tuple(stringsOf(pool), fc.integer({ min: 0, max: 4 }), flags).map(([text, form, flag]) => {
       const source = Array.from(text).slice(0, 8).map(escapeRegex).join("");
-      const pattern = form === 0 ? `^${source}$` : form === 1 ? `^${source}` : form === 2 ? `${source}$` : form === 3 ? source : `^.?${source}`;
+      const pattern =
+        form === 0
+          ? `^${source}$`
+          : form === 1
+            ? `^${source}`
+            : form === 2
+              ? `${source}$`
+              : form === 3
+                ? source
+                : `^.?${source}`;
       return { pattern, flags: flag };
     }),
-    fc.tuple(fc.constantFrom("^.$", "\\d", "^\\p{L}+$", "[a-c]", "^a.b$", "", "^\\s", "b$", "\\.", "^[^a]*$", "(?<=a).", "^\\S{2,3}$"), flags).map(
-      ([pattern, flag]) => ({ pattern, flags: flag }),
-    ),
+    fc
+      .tuple(
+        fc.constantFrom(
+          "^.$",
+          "\\d",
+          "^\\p{L}+$",
+          "[a-c]",
+          "^a.b$",
+          "",
+          "^\\s",
+          "b$",
+          "\\.",
+          "^[^a]*$",
+          "(?<=a).",
+          "^\\S{2,3}$",
+        ),
+        flags,
+      )
+      .map(([pattern, flag]) => ({ pattern, flags: flag })),
   );
 }
 
@@ -169,7 +198,12 @@ export function conditionOf(pool: Pool): fc.Arbitrary<Condition> {
 }
 
 const matchClause: fc.Arbitrary<MatchClause> = fc.record({
-  text: fc.array(fc.constantFrom("red", "RED", "fox", "hen", "the", "naïve", "東京", "x2", "nothing"), { minLength: 1, maxLength: 3 }).map((words) => words.join(" ")),
+  text: fc
+    .array(fc.constantFrom("red", "RED", "fox", "hen", "the", "naïve", "東京", "x2", "nothing"), {
+      minLength: 1,
+      maxLength: 3,
+    })
+    .map((words) => words.join(" ")),
   fields: fc.constantFrom<readonly string[]>(["t"], ["t", "s"], ["m"]),
   mode: fc.constantFrom("all", "any"),
 });
@@ -181,7 +215,15 @@ const sortClause: fc.Arbitrary<SortClause> = fc
 const groupKey: fc.Arbitrary<GroupKey> = fc.oneof(
   { weight: 4, arbitrary: fc.oneof(fc.constant<GroupKey>("g"), path) },
   { weight: 1, arbitrary: fc.constantFrom(bucket("n", 5), bucket("m", 0.5), bucket("n", 1)) },
-  { weight: 1, arbitrary: fc.constantFrom(dateBucket("m", "month"), dateBucket("s", "week"), dateBucket("g", "day"), dateBucket("m", "hour")) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      dateBucket("m", "month"),
+      dateBucket("s", "week"),
+      dateBucket("g", "day"),
+      dateBucket("m", "hour"),
+    ),
+  },
 );
 
 // sums over the wildest numbers are a matter of luck; these fields are asked for what is exact
@@ -207,17 +249,29 @@ export function questionOf(pool: Pool): fc.Arbitrary<Question> {
       match: fc.oneof({ weight: 7, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: matchClause }),
       sort: optional(fc.array(sortClause, { minLength: 1, maxLength: 3 }), 2),
       limit: fc.oneof(fc.constant(undefined), fc.integer({ min: 0, max: 30 })),
-      offset: fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: fc.integer({ min: 0, max: 20 }) }),
-      select: fc.oneof({ weight: 4, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: fc.array(path, { maxLength: 4 }) }),
+      offset: fc.oneof(
+        { weight: 3, arbitrary: fc.constant(undefined) },
+        { weight: 1, arbitrary: fc.integer({ min: 0, max: 20 }) },
+      ),
+      select: fc.oneof(
+        { weight: 4, arbitrary: fc.constant(undefined) },
+        { weight: 1, arbitrary: fc.array(path, { maxLength: 4 }) },
+      ),
     })
     .map((parts) => Object.fromEntries(Object.entries(parts).filter(([, part]) => part !== undefined)) as Query);
   const aggregation = fc
-    .record({ where: condition, keys: fc.array(groupKey, { maxLength: 2 }), functions: fc.array(aggregateFunction, { minLength: 1, maxLength: 3 }) })
-    .map(({ where: only, keys, functions }): Aggregation => ({
-      ...(only !== undefined && { where: only }),
-      groupBy: Object.fromEntries(keys.map((key, index) => [`k${index}`, key])),
-      select: Object.fromEntries(functions.map((fn, index) => [`f${index}`, fn])),
-    }));
+    .record({
+      where: condition,
+      keys: fc.array(groupKey, { maxLength: 2 }),
+      functions: fc.array(aggregateFunction, { minLength: 1, maxLength: 3 }),
+    })
+    .map(
+      ({ where: only, keys, functions }): Aggregation => ({
+        ...(only !== undefined && { where: only }),
+        groupBy: Object.fromEntries(keys.map((key, index) => [`k${index}`, key])),
+        select: Object.fromEntries(functions.map((fn, index) => [`f${index}`, fn])),
+      }),
+    );
   return fc.oneof(
     { weight: 12, arbitrary: query.map((one): Question => ({ ask: "search", query: one })) },
     { weight: 2, arbitrary: query.map((one): Question => ({ ask: "stream", query: one })) },

@@ -13,19 +13,135 @@ export interface RandomRecord {
 export type OperandClass = Exclude<ValueClass, "null">;
 
 const numbers: readonly number[] = [
-  0, 1, 2, 3, 10, 9, 100, -1, -10, 0.5, 0.1, 0.1 + 0.2, 0.3, 1e-7, 5e-324, 1e308, -1e308, 2 ** 31, -(2 ** 31),
-  2 ** 53 - 1, 2 ** 53, 2 ** 53 + 2, 2 ** 60, 2 ** 63, 1e21, Number.EPSILON,
+  0,
+  1,
+  2,
+  3,
+  10,
+  9,
+  100,
+  -1,
+  -10,
+  0.5,
+  0.1,
+  0.1 + 0.2,
+  0.3,
+  1e-7,
+  5e-324,
+  1e308,
+  -1e308,
+  2 ** 31,
+  -(2 ** 31),
+  2 ** 53 - 1,
+  2 ** 53,
+  2 ** 53 + 2,
+  2 ** 60,
+  2 ** 63,
+  1e21,
+  Number.EPSILON,
 ];
-const bigints: readonly bigint[] = [0n, 1n, 2n, 9n, 10n, 100n, -1n, -9n, -10n, 2n ** 53n + 1n, 2n ** 63n, 2n ** 64n, -(2n ** 70n)];
+const bigints: readonly bigint[] = [
+  0n,
+  1n,
+  2n,
+  9n,
+  10n,
+  100n,
+  -1n,
+  -9n,
+  -10n,
+  2n ** 53n + 1n,
+  2n ** 63n,
+  2n ** 64n,
+  -(2n ** 70n),
+];
 const strings: readonly string[] = [
-  "", "a", "A", "b", "ab", "aB", "abc", "a b", "10", "9", "100", "1", "-1", "0", "true", "null", "1e3", "é", "e\u0301", "É",
-  "İ", "i\u0307", "ı", "I", "i", "ß", "SS", "ẞ", "Σ", "σ", "ς", "ΣΑΣ", "σας", "\u212A", "k", "K", "Å", "\u212B", "ﬁ", "FI",
-  "😀", "😀b", "\uE000", "\uFFFD", "\uFFFF", "\uD7FF", "\u{10FFFF}", "a%b", "a_b", "%", "_", "\\", "a\\b", "a\\%", "axb",
-  "a\nb", "a\n", "\n", "a.b", "(a)", "[a]", "a*", "^a$", "a|b", "'", '"', "x'y", "--", "AQI=", "AQ==", "2024-01-31",
-  "2024-01-31T00:00:00.000Z", "1970-01-01T00:00:00.000Z", "2024-02-30", "red fox", "the red fox", "Red Hen", "東京", "京都",
+  "",
+  "a",
+  "A",
+  "b",
+  "ab",
+  "aB",
+  "abc",
+  "a b",
+  "10",
+  "9",
+  "100",
+  "1",
+  "-1",
+  "0",
+  "true",
+  "null",
+  "1e3",
+  "é",
+  "e\u0301",
+  "É",
+  "İ",
+  "i\u0307",
+  "ı",
+  "I",
+  "i",
+  "ß",
+  "SS",
+  "ẞ",
+  "Σ",
+  "σ",
+  "ς",
+  "ΣΑΣ",
+  "σας",
+  "\u212A",
+  "k",
+  "K",
+  "Å",
+  "\u212B",
+  "ﬁ",
+  "FI",
+  "😀",
+  "😀b",
+  "\uE000",
+  "\uFFFD",
+  "\uFFFF",
+  "\uD7FF",
+  "\u{10FFFF}",
+  "a%b",
+  "a_b",
+  "%",
+  "_",
+  "\\",
+  "a\\b",
+  "a\\%",
+  "axb",
+  "a\nb",
+  "a\n",
+  "\n",
+  "a.b",
+  "(a)",
+  "[a]",
+  "a*",
+  "^a$",
+  "a|b",
+  "'",
+  '"',
+  "x'y",
+  "--",
+  "AQI=",
+  "AQ==",
+  "2024-01-31",
+  "2024-01-31T00:00:00.000Z",
+  "1970-01-01T00:00:00.000Z",
+  "2024-02-30",
+  "red fox",
+  "the red fox",
+  "Red Hen",
+  "東京",
+  "京都",
 ];
-const dates: readonly Date[] = [0, 1, -1, 1e12, 1706659200000, 1706659200001, -62135596800000].map((time) => new Date(time));
-const bytes: readonly Uint8Array[] = [[], [0], [1, 2], [1], [2], [62, 0], [63], [128], [255], [105, 183]].map((list) => new Uint8Array(list));
+const dates: readonly Date[] = [0, 1, -1, 1e12, 1706659200000, 1706659200001, -62135596800000].map(
+  (time) => new Date(time),
+);
+const bytes: readonly Uint8Array[] = [[], [0], [1, 2], [1], [2], [62, 0], [63], [128], [255], [105, 183]].map(
+  (list) => new Uint8Array(list),
+);
 
 const scalar: fc.Arbitrary<Value> = fc.oneof(
   { weight: 2, arbitrary: fc.constantFrom(null, true, false) },
@@ -36,9 +152,16 @@ const scalar: fc.Arbitrary<Value> = fc.oneof(
   { weight: 2, arbitrary: fc.constantFrom(...bytes) },
   { weight: 1, arbitrary: fc.double({ noNaN: true, noDefaultInfinity: true }) },
   { weight: 1, arbitrary: fc.bigInt({ min: -(2n ** 80n), max: 2n ** 80n }) },
-  { weight: 1, arbitrary: fc.string({ unit: "grapheme", maxLength: 6 }).filter((text) => !text.includes("\0") && text.isWellFormed()) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .string({ unit: "grapheme", maxLength: 6 })
+      .filter((text) => !text.includes("\0") && text.isWellFormed()),
+  },
 );
-const vector: fc.Arbitrary<Value> = fc.constantFrom<readonly number[]>([], [1, 2], [0.5], [1]).map((list) => new Float32Array(list));
+const vector: fc.Arbitrary<Value> = fc
+  .constantFrom<readonly number[]>([], [1, 2], [0.5], [1])
+  .map((list) => new Float32Array(list));
 const list: fc.Arbitrary<Value> = fc.oneof(
   fc.array(scalar, { maxLength: 4 }),
   fc.array(fc.constantFrom<Value>(1, 2, "1", "a", null, 1n, [1], { a: 1 }), { maxLength: 3 }),
@@ -94,7 +217,8 @@ export const declared = [
 ] as const;
 
 function record(id: string): fc.Arbitrary<RandomRecord> {
-  const often = (value: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> => fc.option(value, { nil: undefined, freq: 8 });
+  const often = (value: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
+    fc.option(value, { nil: undefined, freq: 8 });
   return fc
     .record({
       m: often(any),
@@ -102,7 +226,12 @@ function record(id: string): fc.Arbitrary<RandomRecord> {
       s: often(fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...strings) }, { weight: 1, arbitrary: any })),
       g: often(fc.constantFrom<Value>(null, 1, 2, "1", "a", 1n, true, new Date(0))),
       l: often(fc.oneof({ weight: 6, arbitrary: list }, { weight: 1, arbitrary: any })),
-      o: often(fc.oneof({ weight: 6, arbitrary: fc.record({ k: any, d: fc.record({ e: scalar }), "x.y": any }) }, { weight: 1, arbitrary: any })),
+      o: often(
+        fc.oneof(
+          { weight: 6, arbitrary: fc.record({ k: any, d: fc.record({ e: scalar }), "x.y": any }) },
+          { weight: 1, arbitrary: any },
+        ),
+      ),
       t: often(text),
       "x'y": often(any),
       "$.a": often(any),
@@ -128,7 +257,18 @@ function withField(fields: Fields, name: string, value: Value): Fields {
 }
 
 /** One record per class in `m`, so that no dataset lacks a pair of classes. */
-const everyClass: readonly Value[] = [null, true, 10, 10n, "10", new Uint8Array([1, 2]), [1, "1"], { a: 1 }, new Date(0), "Oslo"];
+const everyClass: readonly Value[] = [
+  null,
+  true,
+  10,
+  10n,
+  "10",
+  new Uint8Array([1, 2]),
+  [1, "1"],
+  { a: 1 },
+  new Date(0),
+  "Oslo",
+];
 
 /** Ids out of order, some of them hostile. */
 function idOf(index: number): string {
@@ -138,8 +278,12 @@ function idOf(index: number): string {
 
 /** The records of a seed. */
 export function randomRecords(seed: number, size = 60): RandomRecord[] {
-  const random = fc.sample(fc.tuple(...Array.from({ length: size }, (_, index) => record(idOf(index)))), { seed, numRuns: 1 })[0] ?? [];
-  return random.map((one, index) => (index < everyClass.length ? { ...one, data: { ...one.data, m: everyClass[index] ?? null } } : one));
+  const random =
+    fc.sample(fc.tuple(...Array.from({ length: size }, (_, index) => record(idOf(index)))), { seed, numRuns: 1 })[0] ??
+    [];
+  return random.map((one, index) =>
+    index < everyClass.length ? { ...one, data: { ...one.data, m: everyClass[index] ?? null } } : one,
+  );
 }
 
 /** Values to draw operands from: those of the records, their elements, and some of our own. */

@@ -1,4 +1,6 @@
 /** The reference's answers: the pure functions of core over the same records, without any backend. */
+
+import type { Aggregation } from "../aggregate/ast.js";
 import { finishRows, type ResultRow } from "../aggregate/finish.js";
 import { lowerAggregation } from "../aggregate/parse.js";
 import { aggregatorOf } from "../aggregate/run.js";
@@ -6,7 +8,6 @@ import { comparatorOf, compareText } from "../match/compare.js";
 import { isHit, wordCounter } from "../match/fulltext.js";
 import { matcherOf } from "../match/matcher.js";
 import { projectorOf } from "../plan/project.js";
-import type { Aggregation } from "../aggregate/ast.js";
 import type { Query } from "../query/ast.js";
 import type { Lowered, Match } from "../query/lowered.js";
 import { lowerQuery } from "../query/parse.js";
@@ -73,6 +74,8 @@ export class Reference {
   #hits(where: Lowered | undefined, match: Match | undefined): WireRecord[] {
     const test = where === undefined ? () => true : matcherOf(where);
     const counter = match === undefined ? undefined : wordCounter(match);
-    return this.#records.filter((record) => test(record) && (match === undefined || counter === undefined || isHit(match, counter(record))));
+    return this.#records.filter(
+      (record) => test(record) && (match === undefined || counter === undefined || isHit(match, counter(record))),
+    );
   }
 }

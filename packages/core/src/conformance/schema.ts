@@ -1,6 +1,7 @@
 /** Standard Schema on write: what does not fit is refused, what is stored is the schema's output. */
-import { where } from "../query/builder.js";
+
 import type { StandardSchemaV1 } from "../database/schema.js";
+import { where } from "../query/builder.js";
 import type { Fields } from "../record/values.js";
 import type { Case } from "./case.js";
 import { idSet, refuses, same } from "./expect.js";
@@ -15,7 +16,8 @@ const person: StandardSchemaV1<Fields, Fields> = {
       const { name, age, role = "user" } = value as Fields;
       const issues: StandardSchemaV1.Issue[] = [];
       if (typeof name !== "string") issues.push({ message: "must be a string", path: ["name"] });
-      if (age !== undefined && (typeof age !== "number" || age < 0)) issues.push({ message: "must be 0 or more", path: [{ key: "age" }] });
+      if (age !== undefined && (typeof age !== "number" || age < 0))
+        issues.push({ message: "must be 0 or more", path: [{ key: "age" }] });
       return issues.length > 0 ? { issues } : { value: age === undefined ? { name, role } : { name, age, role } };
     },
   },
@@ -25,7 +27,9 @@ const late: StandardSchemaV1<Fields, Fields> = {
   "~standard": { version: 1, vendor: "conformance", validate: async (value) => person["~standard"].validate(value) },
 };
 
-async function withSchema(open: (options: { schema: StandardSchemaV1 }) => Promise<TestDatabase>): Promise<TestDatabase> {
+async function withSchema(
+  open: (options: { schema: StandardSchemaV1 }) => Promise<TestDatabase>,
+): Promise<TestDatabase> {
   return open({ schema: person });
 }
 

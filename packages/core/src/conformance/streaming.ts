@@ -1,8 +1,8 @@
 /** stream: the rows and order of search, in batches, ended by `break`; and writing from any iterable. */
 import assert from "node:assert/strict";
-import { where } from "../query/builder.js";
-import type { Query } from "../query/ast.js";
 import type { WriteRecord } from "../database/write-stream.js";
+import type { Query } from "../query/ast.js";
+import { where } from "../query/builder.js";
 import type { Case } from "./case.js";
 import { collect, idSet, idsOf, refuses, same } from "./expect.js";
 import type { TestDatabase } from "./session.js";
@@ -12,13 +12,23 @@ const size = 2300;
 
 async function loadMany(db: TestDatabase): Promise<void> {
   await db.createMany(
-    Array.from({ length: size }, (_, n) => ({ id: `r${String((n * 7) % size).padStart(4, "0")}`, data: { n, odd: n % 2 === 1, t: n % 100 === 0 ? "red" : "blue" } })),
+    Array.from({ length: size }, (_, n) => ({
+      id: `r${String((n * 7) % size).padStart(4, "0")}`,
+      data: { n, odd: n % 2 === 1, t: n % 100 === 0 ? "red" : "blue" },
+    })),
   );
 }
 
 const queries: readonly Query[] = [
   { sort: [{ path: "n" }] },
-  { sort: [{ path: "odd", direction: "desc" }, { path: "n", direction: "desc" }], limit: 1500, offset: 20 },
+  {
+    sort: [
+      { path: "odd", direction: "desc" },
+      { path: "n", direction: "desc" },
+    ],
+    limit: 1500,
+    offset: 20,
+  },
   { where: where("n", ">=", 100), sort: [{ path: "n" }] },
   { where: where("odd", "=", true), limit: 700 },
   { where: where("n", "<", 0) },
@@ -62,8 +72,14 @@ export const streamingCases: readonly Case[] = [
     run: async ({ db }) => {
       await loadMany(db);
       const batches = await collect(db.stream({ sort: [{ path: "n" }] }).batches(1000));
-      same(batches.map((batch) => batch.length), [1000, 1000, 300]);
-      same(batches.flat().map(({ data }) => data["n"]), Array.from({ length: size }, (_, n) => n));
+      same(
+        batches.map((batch) => batch.length),
+        [1000, 1000, 300],
+      );
+      same(
+        batches.flat().map(({ data }) => data["n"]),
+        Array.from({ length: size }, (_, n) => n),
+      );
       same((await collect(db.stream({ limit: 5 }).batches(1))).length, 5);
     },
   },
@@ -229,7 +245,11 @@ export const streamingCases: readonly Case[] = [
       const summary = await db.write(records, { onError: () => true });
       same([summary.read, summary.written, summary.skipped, summary.failed], [5, 2, 0, 3]);
       const codes = summary.errors.map(({ index, id, error }) => [index, id, (error as { code?: unknown }).code]);
-      same(codes.sort(), [[1, "b", "ALREADY_EXISTS"], [2, "c", "INVALID_RECORD"], [3, "", "INVALID_RECORD"]]);
+      same(codes.sort(), [
+        [1, "b", "ALREADY_EXISTS"],
+        [2, "c", "INVALID_RECORD"],
+        [3, "", "INVALID_RECORD"],
+      ]);
       same(idSet(await db.search()), ["a", "b", "e"]);
     },
   },

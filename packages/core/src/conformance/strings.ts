@@ -52,6 +52,7 @@ const injections: readonly string[] = [
   "$1",
   "{}",
   "{{x}}",
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: as hostile as it looks
   "${x}",
   "<script>",
   "&amp;",

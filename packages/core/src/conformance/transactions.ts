@@ -1,16 +1,31 @@
 /** Transactions of the engine: seen together or not at all, reads see own writes, a throw undoes all. */
 import assert from "node:assert/strict";
 import { count } from "../aggregate/functions.js";
-import { where } from "../query/builder.js";
 import type { Capabilities } from "../backend/spi.js";
+import { where } from "../query/builder.js";
 import type { StoredRecord } from "../record/stored.js";
 import type { Case } from "./case.js";
 import { idSet, idsOf, refuses, same } from "./expect.js";
+import type { Session } from "./session.js";
 
 const requires = ({ transactions }: Capabilities): boolean => transactions === "interactive";
 const indexes = [{ path: "n" }] as const;
 
-export const transactionCases: readonly Case[] = [
+/** The twin: the body does not even begin. */
+export async function refusesTransactions({ db, transact }: Session): Promise<void> {
+  const before = await db.create({ n: 0 }, { id: "a" });
+  let begun = false;
+  await refuses("UNSUPPORTED", () =>
+    transact(db, function* (tx) {
+      begun = true;
+      yield tx.create({ n: 1 }, { id: "b" });
+    }),
+  );
+  same(begun, false);
+  same(await db.search(), [before]);
+}
+
+const supported: readonly Case[] = [
   {
     id: "transactions/commit-together-and-give-the-bodys-result",
     requires,
@@ -32,7 +47,10 @@ export const transactionCases: readonly Case[] = [
     indexes,
     run: async ({ db, transact }) => {
       const before = await transact(db, function* (tx) {
-        return (yield tx.createMany([{ id: "a", data: { n: 1 } }, { id: "b", data: { n: 2 } }])) as StoredRecord[];
+        return (yield tx.createMany([
+          { id: "a", data: { n: 1 } },
+          { id: "b", data: { n: 2 } },
+        ])) as StoredRecord[];
       });
       const own = new RangeError("mine");
       await assert.rejects(
@@ -57,7 +75,10 @@ export const transactionCases: readonly Case[] = [
     run: async ({ db, transact }) => {
       await transact(db, function* (tx) {
         yield tx.create({ n: 1 }, { id: "a" });
-        yield tx.createMany([{ id: "b", data: { n: 2 } }, { id: "c", data: { n: 3 } }]);
+        yield tx.createMany([
+          { id: "b", data: { n: 2 } },
+          { id: "c", data: { n: 3 } },
+        ]);
         yield tx.patch("a", { n: 10 });
         yield tx.delete("b");
         same(((yield tx.read("a")) as StoredRecord).data, { n: 10 });
@@ -210,7 +231,6 @@ export const transactionCases: readonly Case[] = [
     asyncOnly: true,
     run: async ({ db }) => {
       await db.create({ n: 0 }, { id: "a" });
-      let outside: Promise<unknown> | undefined;
       let begun = (): void => undefined;
       const inTheMiddle = new Promise<void>((resolve) => {
         begun = resolve;
@@ -222,7 +242,7 @@ export const transactionCases: readonly Case[] = [
         throw new Error("undo");
       });
       await inTheMiddle;
-      outside = db.create({}, { id: "outside" });
+      const outside = db.create({}, { id: "outside" });
       await assert.rejects(whole);
       await outside;
       same(idSet(await db.search()), ["a", "outside"]);
@@ -261,7 +281,9 @@ export const transactionCases: readonly Case[] = [
           }),
         ),
       );
-      const errors = ends.flatMap((end) => (end.status === "rejected" ? [end.reason as { code: string; retryable: boolean }] : []));
+      const errors = ends.flatMap((end) =>
+        end.status === "rejected" ? [end.reason as { code: string; retryable: boolean }] : [],
+      );
       assert.ok(errors.length < 2, "both lost");
       for (const { code, retryable } of errors) same([code, retryable], ["CONFLICT", true]);
     },
@@ -315,3 +337,7 @@ export const transactionCases: readonly Case[] = [
     },
   },
 ];
+
+export const transactionCases: readonly Case[] = supported.map((one) =>
+  one.requires === undefined ? one : { ...one, unsupported: refusesTransactions },
+);

@@ -29,7 +29,10 @@ export const uniqueCases: readonly Case[] = [
     same(await db.count(), 2);
   }),
   enforced("every-other-write-refuses-it-too", async (db) => {
-    await db.createMany([{ id: "a", data: { email: "a@x" } }, { id: "b", data: { email: "b@x" } }]);
+    await db.createMany([
+      { id: "a", data: { email: "a@x" } },
+      { id: "b", data: { email: "b@x" } },
+    ]);
     await refusesDuplicate(db, () => db.update("b", { email: "a@x" }));
     await refusesDuplicate(db, () => db.patch("b", { email: "a@x" }));
     await refusesDuplicate(db, () => db.upsert("b", { email: "a@x" }));
@@ -46,7 +49,12 @@ export const uniqueCases: readonly Case[] = [
     same((await db.read("a"))?.data, { email: "a@x", n: 3 });
   }),
   enforced("null-and-missing-are-free", async (db) => {
-    await db.createMany([{ id: "a", data: {} }, { id: "b", data: {} }, { id: "c", data: { email: null } }, { id: "d", data: { email: null } }]);
+    await db.createMany([
+      { id: "a", data: {} },
+      { id: "b", data: {} },
+      { id: "c", data: { email: null } },
+      { id: "d", data: { email: null } },
+    ]);
     same(await db.count(), 4);
   }),
   enforced("values-of-different-classes-differ", async (db) => {
@@ -79,7 +87,12 @@ export const uniqueCases: readonly Case[] = [
     same(idSet(await db.search()), ["d"]);
   }),
   enforced("two-of-one-batch-collide", async (db, { capabilities }) => {
-    await refuses("ALREADY_EXISTS", () => db.createMany([{ id: "a", data: { email: "x" } }, { id: "b", data: { email: "x" } }]));
+    await refuses("ALREADY_EXISTS", () =>
+      db.createMany([
+        { id: "a", data: { email: "x" } },
+        { id: "b", data: { email: "x" } },
+      ]),
+    );
     same(await db.count(), capabilities.atomicBatch ? 0 : 1);
   }),
   enforced("of-ten-who-race-for-a-value-one-wins", async (db) => {
@@ -92,10 +105,15 @@ export const uniqueCases: readonly Case[] = [
     id: "unique/several-indexes-name-the-right-one",
     requires: (capabilities) => capabilities.unique,
     run: async ({ open }) => {
-      const db = await open({ indexes: [...unique, { path: "o.n", unique: true }, { path: "metadata.key", unique: true }] });
+      const db = await open({
+        indexes: [...unique, { path: "o.n", unique: true }, { path: "metadata.key", unique: true }],
+      });
       await db.create({ email: "a", o: { n: 1 } }, { id: "a", metadata: { key: "k" } });
       same((await refuses("ALREADY_EXISTS", () => db.create({ o: { n: 1 } }))).details["index"], "o.n:unique");
-      same((await refuses("ALREADY_EXISTS", () => db.create({}, { metadata: { key: "k" } }))).details["index"], "metadata.key:unique");
+      same(
+        (await refuses("ALREADY_EXISTS", () => db.create({}, { metadata: { key: "k" } }))).details["index"],
+        "metadata.key:unique",
+      );
       same(await db.count(), 1);
     },
   },

@@ -18,6 +18,7 @@ const values: { readonly [name: string]: Value } = {
   "text-beyond-ascii": ["é", "e\u0301", "naïve", "日本語", "😀", "\u{10FFFF}", "\uE000", "\uFFFD", "ﬁ", "İ", "ß"],
   "right-to-left-text": "שלום \u202Ehello\u202C مرحبا",
   "control-characters-but-U+0000": "\u0001\t\n\r\u001f\u007f\u0085\u2028\u2029\uFEFF",
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: as hostile as it looks
   "quotes-and-backslashes": ["'", '"', "`", "\\", "\\\\", "';--", '{"a":1}', "%_", "${x}", "$1", "?", ":a", "@p"],
   "long-text": "é😀x".repeat(20_000),
   "text-that-looks-like-other-types": [

@@ -1,6 +1,7 @@
 /** updateWhere and deleteWhere: just the records that the condition selects, and how many. */
-import { and, not, where } from "../query/builder.js";
+
 import type { Condition } from "../query/ast.js";
+import { and, not, where } from "../query/builder.js";
 import type { Case } from "./case.js";
 import { idSet, refuses, same } from "./expect.js";
 import type { TestDatabase } from "./session.js";
@@ -50,7 +51,10 @@ export const whereWriteCases: readonly Case[] = [
       same(await db.updateWhere(where("n", "<", 1000), { n: 500 }), 30);
       same(await db.count({ where: where("n", "=", 500) }), 30);
       const after = await db.readMany(["r0", "r29"]);
-      same(after.map((record) => record?.createdAt), before.map((record) => record?.createdAt));
+      same(
+        after.map((record) => record?.createdAt),
+        before.map((record) => record?.createdAt),
+      );
     },
   },
   {

@@ -110,7 +110,10 @@ export const writeCases: readonly Case[] = [
   {
     id: "write/update/changes-only-its-record",
     run: async ({ db }) => {
-      const others = await db.createMany([{ id: "a", data: { n: 1 } }, { id: "c", data: { n: 3 } }]);
+      const others = await db.createMany([
+        { id: "a", data: { n: 1 } },
+        { id: "c", data: { n: 3 } },
+      ]);
       await db.create({ n: 2 }, { id: "b" });
       await db.update("b", { n: 9 });
       same(await db.readMany(["a", "c"]), others);
@@ -208,7 +211,10 @@ export const writeCases: readonly Case[] = [
   {
     id: "write/delete/says-whether-the-record-was-there",
     run: async ({ db }) => {
-      await db.createMany([{ id: "a", data: {} }, { id: "b", data: {} }]);
+      await db.createMany([
+        { id: "a", data: {} },
+        { id: "b", data: {} },
+      ]);
       same(await db.delete("a"), true);
       same(await db.delete("a"), false);
       same(await db.delete("nobody"), false);

@@ -1,12 +1,13 @@
 /** The database that users hold: lifecycle, transactions and plans over a backend. */
+import type { Aggregation } from "../aggregate/ast.js";
 import type { Backend, Call, Capabilities } from "../backend/spi.js";
 import { DataknobsError } from "../errors.js";
-import { type Explanation, explainPlan } from "../plan/explain.js";
+import { type AggregateExplanation, type Explanation, explainPlan } from "../plan/explain.js";
 import type { Fields } from "../record/values.js";
 import { isInside, runInside } from "./context.js";
 import { type ApplyOptions, applyIndexes, type IndexPlan, planIndexes } from "./index-plan.js";
 import { type Access, Operations } from "./operations.js";
-import { planToExplain, type QueryInput } from "./reads.js";
+import { explainAggregation, planToExplain, type QueryInput } from "./reads.js";
 import { asDataknobsError, type CallOptions, callOf, misuse, type Session } from "./session.js";
 import { type CheckedSettings, checkUnique, makeSession, narrowed } from "./settings.js";
 import { abortError, orAborted, runAsync, type Steps } from "./steps.js";
@@ -73,6 +74,11 @@ export class Database<I = Fields, T = I> extends Operations<I, T> implements Asy
       const nativePlan: unknown = yield session.backend.nativePlan?.(plan.request, call);
       return Object.freeze({ ...explanation, nativePlan });
     });
+  }
+
+  /** As `explain`, for an aggregation: what is pushed of its input, and whether the engine computes the groups. */
+  explainAggregate(aggregation: Aggregation): AggregateExplanation {
+    return explainAggregation(this.session("read", "explainAggregate"), aggregation);
   }
 
   /**

@@ -162,7 +162,12 @@ export abstract class Operations<I = Fields, T = I> {
       const call = callOf(options);
       const machine = new reads.BatchMachine(session, reads.planFor(session, query), call);
       let forget: (() => void) | undefined;
+      let ended = false;
       const source: BatchSource = {
+        signal: call.signal,
+        get ended() {
+          return ended;
+        },
         next: async () => {
           this.session("read", "stream");
           forget ??= this.opened(source);
@@ -170,6 +175,7 @@ export abstract class Operations<I = Fields, T = I> {
           return await this.#drive(session, "stream", call, machine.next());
         },
         close: async () => {
+          ended = true;
           forget?.();
           await this.#drive(session, "stream", {}, machine.close());
         },

@@ -130,7 +130,11 @@ export class Overlay implements Store {
       if (record === undefined) return base === null ? [] : [{ kind: "delete", id, ifVersion }];
       const { data, types, metadata, metadataTypes, version, updatedAt: at } = record;
       const op = { id, data, types, metadata, metadataTypes, version, at };
-      if (again) return [{ kind: "delete", id, ifVersion }, { ...op, kind: "insert" }];
+      if (again)
+        return [
+          { kind: "delete", id, ifVersion },
+          { ...op, kind: "insert" },
+        ];
       if (replaces) return [{ ...op, kind: "upsert" }];
       return [base === null ? { ...op, kind: "insert" } : { ...op, kind: "update", ifVersion }];
     });

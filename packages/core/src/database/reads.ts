@@ -1,6 +1,6 @@
 /** Every read operation, once, as steps; and the machine behind searches and streams. */
 
-import type { Aggregation } from "../aggregate/ast.js";
+import type { Aggregation, LoweredAggregation } from "../aggregate/ast.js";
 import { finishRows, type ResultRow } from "../aggregate/finish.js";
 import { lowerAggregation } from "../aggregate/parse.js";
 import { aggregatorOf } from "../aggregate/run.js";
@@ -8,6 +8,7 @@ import type { Call, MaybePromise, NativeRow } from "../backend/spi.js";
 import { DataknobsError } from "../errors.js";
 import { isHit, wordCounter } from "../match/fulltext.js";
 import { matcherOf } from "../match/matcher.js";
+import { type AggregateExplanation, explainPlan, type StepPlan } from "../plan/explain.js";
 import { pipelineOf } from "../plan/pipeline.js";
 import { planQuery, type QueryPlan, refuseResidual } from "../plan/plan.js";
 import { projectorOf } from "../plan/project.js";
@@ -159,32 +160,44 @@ export function* count(session: Session, input: QueryInput | undefined, call: Ca
   return n;
 }
 
+/** The plan of an aggregation's input, and whether the engine computes the groups too. */
+function planAggregation(
+  session: Session,
+  lowered: LoweredAggregation,
+): { readonly plan: QueryPlan; readonly native: { readonly index?: string | undefined } | undefined } {
+  const match = lowered.match === undefined ? undefined : lowerMatch(lowered.match, session);
+  const { keys, functions } = lowered.plan;
+  const paths: Path[] = [...keys, ...functions].flatMap(({ path }) => (path === undefined ? [] : [path]));
+  const query = { where: lowered.where, match, order: [], byScore: false, limit: undefined, offset: 0, select: paths };
+  const plan = planQuery({ ...query, residual: undefined }, session, session.batchSize);
+  const whole = plan.residual === undefined && plan.match === undefined && session.store.aggregate !== undefined;
+  return { plan, native: whole ? session.compiler?.aggregate?.(lowered.plan) : undefined };
+}
+
 export function* aggregate(session: Session, aggregation: Aggregation, call: Call): Steps<ResultRow[]> {
   const lowered = lowerAggregation(aggregation, session);
-  const match = lowered.match === undefined ? undefined : lowerMatch(lowered.match, session);
-  const { plan: wanted } = lowered;
-  const paths: Path[] = [...wanted.keys, ...wanted.functions].flatMap(({ path }) => (path === undefined ? [] : [path]));
-  const plan = planLowered(session, {
-    where: lowered.where,
-    match,
-    order: [],
-    byScore: false,
-    limit: undefined,
-    offset: 0,
-    select: paths,
-    residual: undefined,
-  });
+  const { plan, native } = planAggregation(session, lowered);
+  refuseResidual(plan, session.name, session.residual);
   const { store } = session;
-  const native = store.aggregate !== undefined && session.compiler?.aggregate?.(wanted) !== undefined;
-  if (native && plan.residual === undefined && plan.match === undefined && store.aggregate !== undefined) {
+  if (native !== undefined && store.aggregate !== undefined) {
     const { where, match } = plan.request;
-    return finishRows(yield* wait(store.aggregate({ ...call, where, match, plan: wanted })), lowered);
+    return finishRows(yield* wait(store.aggregate({ ...call, where, match, plan: lowered.plan })), lowered);
   }
-  const aggregator = aggregatorOf(wanted);
+  const aggregator = aggregatorOf(lowered.plan);
   yield* scanAll(session, plan, call, (batch) => {
     for (const record of batch) aggregator.add(record);
   });
   return finishRows(aggregator.rows(), lowered);
+}
+
+/** What `explainAggregate` tells. */
+export function explainAggregation(session: Session, aggregation: Aggregation): AggregateExplanation {
+  const { plan, native } = planAggregation(session, lowerAggregation(aggregation, session));
+  const groups: StepPlan =
+    native === undefined
+      ? { how: "emulated", why: "core groups the records of a scan" }
+      : { how: "pushed", ...(native.index !== undefined && { index: native.index }) };
+  return Object.freeze({ ...explainPlan(plan, session.backend), groups });
 }
 
 /** A statement of the engine's own, unchecked. */

@@ -4,6 +4,10 @@ import { type StoredRecord, toStored } from "../record/stored.js";
 
 /** How a stream gets its batches: driven with promises by a database. */
 export interface BatchSource {
+  /** Looked at before every row: a backend may give all of its rows in one batch. */
+  readonly signal?: AbortSignal | undefined;
+  /** Closed from outside, as by the database's own close: rows at hand are not given any more. */
+  readonly ended: boolean;
   next(): Promise<readonly WireRecord[] | undefined>;
   close(): Promise<void>;
 }
@@ -54,7 +58,7 @@ class RowIterator<T> implements AsyncIterator<StoredRecord<T>, undefined> {
   }
 
   next(): Promise<IteratorResult<StoredRecord<T>, undefined>> {
-    if (this.#at < this.#batch.length) {
+    if (this.#at < this.#batch.length && this.#source.signal?.aborted !== true && !this.#source.ended) {
       return Promise.resolve({
         done: false,
         value: toStored(this.#batch[this.#at++] as WireRecord) as StoredRecord<T>,

@@ -105,7 +105,10 @@ export async function writeStream<T>(
     try {
       op = await makeOp(session, record, onConflict);
     } catch (error) {
-      failed(index, record, asDataknobsError(error, session, "write"));
+      const known = asDataknobsError(error, session, "write");
+      // a programmer's mistake is no record's failure
+      if (!DataknobsError.is(known)) throw known;
+      failed(index, record, known);
       continue;
     }
     batch.push({ index, record, op });

@@ -76,13 +76,8 @@ function leafMatcher(leaf: Leaf): Predicate {
         compareMatcher(get, types, pointer, "<=", upper),
       ]);
     }
-    case "in": {
-      const keys = keySet(leaf.operands);
-      return (record) => {
-        const value = get(record);
-        return value !== undefined && keys.has(keyOf(value, types(record), pointer));
-      };
-    }
+    case "in":
+      return inMatcher(get, types, pointer, leaf.operands);
     case "like":
       return textMatcher(get, types, pointer, likePredicate(leaf.pattern, leaf.insensitive));
     case "regex": {
@@ -155,18 +150,30 @@ function equalsMatcher(get: Getter, types: TypesGetter, pointer: string, operand
   }
 }
 
+function inMatcher(get: Getter, types: TypesGetter, pointer: string, operands: readonly Operand[]): Predicate {
+  // strings, numbers and booleans as they are: a key would have to be made for every record
+  const isPlain = (one: Operand): boolean =>
+    one.class === "string" || one.class === "number" || one.class === "boolean";
+  const plain = new Set(operands.filter(isPlain).map(({ value }) => value));
+  const keys = keySet(operands.filter((operand) => !isPlain(operand)));
+  return (record) => {
+    const value = get(record);
+    if (value === undefined) return false;
+    const map = types(record);
+    if (
+      typeof value !== "object" &&
+      (map === null || typeof value !== "string" || classOf(value, map, pointer) === "string")
+    ) {
+      return plain.has(value);
+    }
+    return keys.size > 0 && keys.has(keyOf(value, map, pointer));
+  };
+}
+
 function compareMatcher(get: Getter, types: TypesGetter, pointer: string, op: CompareOp, operand: Operand): Predicate {
   if (operand.class === "number") return numberMatcher(get, op, operand.value as number);
+  if (operand.class === "string") return textMatcher(get, types, pointer, textTest(op, operand.value as string));
   const holds = holdsFor(op);
-  if (operand.class === "string") {
-    const wanted = operand.value as string;
-    return (record) => {
-      const value = get(record);
-      if (typeof value !== "string" || !holds(compareText(value, wanted))) return false;
-      const map = types(record);
-      return map === null || classOf(value, map, pointer) === "string";
-    };
-  }
   return (record) => {
     const value = get(record);
     if (value === undefined || classOf(value, types(record), pointer) !== operand.class) return false;
@@ -197,6 +204,24 @@ function numberMatcher(get: Getter, op: CompareOp, wanted: number): Predicate {
         const value = get(record);
         return typeof value === "number" && value >= wanted;
       };
+  }
+}
+
+/** Where no unit of the operand is a surrogate or above, the engine's own order is that of code points. */
+function textTest(op: CompareOp, wanted: string): (text: string) => boolean {
+  if (/[\ud800-\uffff]/.test(wanted)) {
+    const holds = holdsFor(op);
+    return (text) => holds(compareText(text, wanted));
+  }
+  switch (op) {
+    case "<":
+      return (text) => text < wanted;
+    case "<=":
+      return (text) => text <= wanted;
+    case ">":
+      return (text) => text > wanted;
+    case ">=":
+      return (text) => text >= wanted;
   }
 }
 

@@ -38,6 +38,11 @@ export interface Explanation {
   readonly nativePlan?: unknown;
 }
 
+/** Of an aggregation: of its input, and of the grouping. */
+export interface AggregateExplanation extends Explanation {
+  readonly groups: StepPlan;
+}
+
 export function explainPlan(plan: QueryPlan, backend: Backend): Explanation {
   const residual = new Set<Leaf>(plan.residual === undefined ? [] : leavesOf(plan.residual));
   const clauses = mergeClauses(

@@ -45,6 +45,8 @@ function visit<P>(condition: Lowered, compiler: Compiler<P> | undefined, leaves:
     }
     case "or": {
       const parts = condition.conditions.map((child) => visit(child, compiler, leaves));
+      // an empty `and` is true, and so is whatever it is an alternative of
+      if (parts.some((part) => part.pushed === undefined && part.residual === undefined)) return {};
       if (compiler === undefined || parts.some((part) => part.pushed === undefined)) return withheld(condition, leaves);
       const pushed =
         joined(

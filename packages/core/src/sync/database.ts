@@ -9,10 +9,17 @@ import * as reads from "../database/reads.js";
 import { asDataknobsError, misuse, noCall, type Session } from "../database/session.js";
 import { atOnce, isThenable, runSync, type Steps } from "../database/steps.js";
 import { SyncRecordStream } from "../database/stream.js";
-import type { CreateInput, CreateOptions, DeleteOptions, UpdateInput, UpdateOptions, UpsertInput } from "../database/writes.js";
+import type {
+  CreateInput,
+  CreateOptions,
+  DeleteOptions,
+  UpdateInput,
+  UpdateOptions,
+  UpsertInput,
+} from "../database/writes.js";
 import * as writes from "../database/writes.js";
 import { DataknobsError } from "../errors.js";
-import { type Explanation, explainPlan } from "../plan/explain.js";
+import { type AggregateExplanation, type Explanation, explainPlan } from "../plan/explain.js";
 import type { Condition } from "../query/ast.js";
 import type { WireRecord } from "../record/json.js";
 import type { StoredRecord } from "../record/stored.js";
@@ -205,6 +212,11 @@ export class SyncDatabase<I = Fields, T = I> extends SyncOperations<I, T> implem
       const nativePlan: unknown = yield session.backend.nativePlan?.(plan.request, noCall);
       return Object.freeze({ ...explanation, nativePlan });
     });
+  }
+
+  /** As `explain`, for an aggregation. */
+  explainAggregate(aggregation: Aggregation): AggregateExplanation {
+    return reads.explainAggregation(this.session("explainAggregate"), aggregation);
   }
 
   /** Runs the body in a transaction; it must not be asynchronous. */

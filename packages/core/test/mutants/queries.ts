@@ -1,27 +1,16 @@
-/** Bugs in conditions, patterns, order and paging. */
-import type { Compiled } from "../../src/backend/spi.js";
-import { comparatorOf } from "../../src/match/compare.js";
-import { matcherOf, type Predicate, valueAt } from "../../src/match/matcher.js";
-import type { Leaf, LeafKind, Order } from "../../src/query/lowered.js";
-import type { Json, WireRecord } from "../../src/record/json.js";
-import { mutant, type Mutant } from "./mutant.js";
+/** Bugs in conditions and patterns. */
+import { matcherOf, valueAt } from "../../src/match/matcher.js";
+import type { LeafKind } from "../../src/query/lowered.js";
+import type { Json } from "../../src/record/json.js";
+import { compiling, type LeafOf } from "./compiling.js";
+import { type Mutant, mutant } from "./mutant.js";
 import type { Code, Tiny } from "./tiny.js";
 
-type LeafOf<K extends LeafKind> = Extract<Leaf, { kind: K }>;
-
-/** Compiles leaves of one kind to other code, and says that it is exact. */
-function compiling<K extends LeafKind>(kind: K, make: (leaf: LeafOf<K>, right: Predicate) => Predicate | undefined): (tiny: Tiny) => void {
-  return (tiny) => {
-    const { compileLeaf } = tiny;
-    tiny.compileLeaf = (leaf): Compiled<Code> | undefined => {
-      const code = leaf.kind === kind ? make(leaf as LeafOf<K>, matcherOf(leaf)) : undefined;
-      return code === undefined ? compileLeaf.call(tiny, leaf) : { code, exact: true };
-    };
-  };
-}
-
 /** A test on the JSON at the path. */
-function onJson<K extends LeafKind>(kind: K, test: (value: Json | undefined, leaf: LeafOf<K>) => boolean): (tiny: Tiny) => void {
+function onJson<K extends LeafKind>(
+  kind: K,
+  test: (value: Json | undefined, leaf: LeafOf<K>) => boolean,
+): (tiny: Tiny) => void {
   return compiling(kind, (leaf) => {
     const read = valueAt(leaf.path);
     return (record) => test(read(record).value, leaf);
@@ -39,11 +28,14 @@ function onText<K extends LeafKind>(kind: K, test: (text: string, leaf: LeafOf<K
 }
 
 /** A like pattern as a regular expression, written carelessly. */
-function asRegex(pattern: string, options: { readonly flags: string; readonly escape: boolean; readonly any: string; readonly one: string }): RegExp {
+function asRegex(
+  pattern: string,
+  options: { readonly flags: string; readonly escape: boolean; readonly any: string; readonly one: string },
+): RegExp {
   let source = "";
   for (let index = 0; index < pattern.length; index++) {
     const character = pattern[index] as string;
-    if (character === "\\") source += `\\u${(pattern.charCodeAt(++index)).toString(16).padStart(4, "0")}`;
+    if (character === "\\") source += `\\u${pattern.charCodeAt(++index).toString(16).padStart(4, "0")}`;
     else if (character === "%") source += options.any;
     else if (character === "_") source += options.one;
     else source += options.escape ? character.replace(/[\\^$.*+?()[\]{}|/]/, "\\$&") : character;
@@ -55,68 +47,146 @@ function asRegex(pattern: string, options: { readonly flags: string; readonly es
   }
 }
 
-/** Sorts with another comparator. */
-function ordering(comparator: (order: readonly Order[]) => (a: WireRecord, b: WireRecord) => number): (tiny: Tiny) => void {
-  return (tiny) => {
-    const { rows } = tiny;
-    tiny.rows = (request) => {
-      if (request.order.length === 0) return rows.call(tiny, request);
-      const { limit, offset } = request;
-      const all = rows.call(tiny, { ...request, order: [], limit: undefined, offset: 0 }).sort(comparator(request.order));
-      return all.slice(offset, limit === undefined ? undefined : offset + limit);
-    };
-  };
-}
-
-function firstText(order: readonly Order[]): ((record: WireRecord) => Json | undefined) {
-  const read = valueAt((order[0] as Order).path);
-  return (record) => read(record).value;
-}
-
 const careless = { flags: "s", escape: true, any: ".*", one: "." };
 
 export const queryMutants: readonly Mutant[] = [
-  mutant("a text of digits equals the number", "conditions/truth/=", onJson("equals", (value, { operand }) => String(value) === String(operand.value))),
-  mutant("equality by JSON text, key order and all", "conditions/truth/=", compiling("equals", (leaf, right) =>
-    leaf.operand.class === "object" ? (record) => right(record) && JSON.stringify(valueAt(leaf.path)(record).value) === JSON.stringify(leaf.operand.value) : undefined)),
-  mutant("a bigint equals its text", "conditions/truth/=", onJson("equals", (value, { operand }) => JSON.stringify(value) === JSON.stringify(operand.value))),
-  mutant("equals selects too much and says exact", "conditions/truth/=", onJson("equals", (value) => value !== undefined && value !== null)),
-  mutant("the class is not looked at in ranges", "conditions/truth/<", onJson("compare", (value, { op, operand }) =>
-    typeof value !== "object" && value !== undefined && (op.startsWith("<") ? value < (operand.value as number) : value > (operand.value as number)))),
-  mutant("bigints compare as text", "conditions/bigints-beyond-64-bits", compiling("compare", (leaf) =>
-    leaf.operand.class === "bigint" ? (record) => {
-      const { value, class: valueClass } = valueAt(leaf.path)(record);
-      if (valueClass !== "bigint") return false;
-      const [a, b] = [value as string, leaf.operand.value as string];
-      return leaf.op === "<" ? a < b : leaf.op === "<=" ? a <= b : leaf.op === ">" ? a > b : a >= b;
-    } : undefined)),
-  mutant("bytes compare as base64", "conditions/bytes-compare-byte-by-byte-not-as-base64", compiling("compare", (leaf) =>
-    leaf.operand.class === "bytes" ? (record) => {
-      const { value, class: valueClass } = valueAt(leaf.path)(record);
-      return valueClass === "bytes" && (leaf.op.startsWith("<") ? (value as string) < (leaf.operand.value as string) : (value as string) > (leaf.operand.value as string));
-    } : undefined)),
-  mutant("text compares by UTF-16 units", "conditions/code-points-not-utf-16-units", onText("compare", (text, { op, operand }) =>
-    op === "<" ? text < String(operand.value) : op === "<=" ? text <= String(operand.value) : op === ">" ? text > String(operand.value) : text >= String(operand.value))),
-  mutant("large numbers compare as 32-bit floats", "conditions/neighbours-of-2-53-are-told-apart", compiling("equals", (leaf) =>
-    leaf.operand.class === "number" ? (record) => {
-      const { value } = valueAt(leaf.path)(record);
-      return typeof value === "number" && Math.fround(value) === Math.fround(leaf.operand.value as number);
-    } : undefined)),
-  mutant("between leaves its ends out", "conditions/truth/between", compiling("between", ({ path, lower, upper, source }) => {
-    const parts = [matcherOf({ kind: "compare", op: ">", path, operand: lower, source }), matcherOf({ kind: "compare", op: "<", path, operand: upper, source })];
-    return (record) => parts.every((part) => part(record));
-  })),
-  mutant("between turns its bounds round", "conditions/truth/between", compiling("between", (leaf, right) => {
-    const turned = matcherOf({ ...leaf, lower: leaf.upper, upper: leaf.lower });
-    return (record) => right(record) || turned(record);
-  })),
-  mutant("in of nothing selects everything", "conditions/truth/in", compiling("in", (leaf) => (leaf.operands.length === 0 ? () => true : undefined))),
-  mutant("in looks at the first three values only", "differential/random-queries/1", compiling("in", (leaf) => matcherOf({ ...leaf, operands: leaf.operands.slice(0, 3) }))),
-  mutant("in takes at most 1000 values", "conditions/in-takes-100000-values", compiling("in", (leaf) => matcherOf({ ...leaf, operands: leaf.operands.slice(0, 1000) }))),
-  mutant("exists counts null", "conditions/truth/exists", onJson("exists", (value) => value !== undefined)),
-  mutant("exists takes empty text for none", "conditions/truth/exists", onJson("exists", (value) => value !== undefined && value !== null && value !== "")),
+  mutant(
+    "a text of digits equals the number",
+    "conditions/truth/=",
+    onJson("equals", (value, { operand }) => String(value) === String(operand.value)),
+  ),
+  mutant(
+    "equality by JSON text, key order and all",
+    "conditions/truth/=",
+    compiling("equals", (leaf, right) =>
+      leaf.operand.class === "object"
+        ? (record) =>
+            right(record) && JSON.stringify(valueAt(leaf.path)(record).value) === JSON.stringify(leaf.operand.value)
+        : undefined,
+    ),
+  ),
+  mutant(
+    "a bigint equals its text",
+    "conditions/truth/=",
+    onJson("equals", (value, { operand }) => JSON.stringify(value) === JSON.stringify(operand.value)),
+  ),
+  mutant(
+    "equals selects too much and says exact",
+    "conditions/truth/=",
+    onJson("equals", (value) => value !== undefined && value !== null),
+  ),
+  mutant(
+    "the class is not looked at in ranges",
+    "conditions/truth/<",
+    onJson("compare", (value, { op, operand }) =>
+      op.startsWith("<") ? Number(value) < Number(operand.value) : Number(value) > Number(operand.value),
+    ),
+  ),
+  mutant(
+    "bigints compare as text",
+    "conditions/bigints-beyond-64-bits",
+    compiling("compare", (leaf) =>
+      leaf.operand.class === "bigint"
+        ? (record) => {
+            const { value, class: valueClass } = valueAt(leaf.path)(record);
+            if (valueClass !== "bigint") return false;
+            const [a, b] = [value as string, leaf.operand.value as string];
+            return leaf.op === "<" ? a < b : leaf.op === "<=" ? a <= b : leaf.op === ">" ? a > b : a >= b;
+          }
+        : undefined,
+    ),
+  ),
+  mutant(
+    "bytes compare as base64",
+    "conditions/bytes-compare-byte-by-byte-not-as-base64",
+    compiling("compare", (leaf) =>
+      leaf.operand.class === "bytes"
+        ? (record) => {
+            const { value, class: valueClass } = valueAt(leaf.path)(record);
+            return (
+              valueClass === "bytes" &&
+              (leaf.op.startsWith("<")
+                ? (value as string) < (leaf.operand.value as string)
+                : (value as string) > (leaf.operand.value as string))
+            );
+          }
+        : undefined,
+    ),
+  ),
+  mutant(
+    "text compares by UTF-16 units",
+    "conditions/code-points-not-utf-16-units",
+    onText("compare", (text, { op, operand }) =>
+      op === "<"
+        ? text < String(operand.value)
+        : op === "<="
+          ? text <= String(operand.value)
+          : op === ">"
+            ? text > String(operand.value)
+            : text >= String(operand.value),
+    ),
+  ),
+  mutant(
+    "large numbers compare as 32-bit floats",
+    "conditions/neighbours-of-2-53-are-told-apart",
+    compiling("equals", (leaf) =>
+      leaf.operand.class === "number"
+        ? (record) => {
+            const { value } = valueAt(leaf.path)(record);
+            return typeof value === "number" && Math.fround(value) === Math.fround(leaf.operand.value as number);
+          }
+        : undefined,
+    ),
+  ),
+  mutant(
+    "between leaves its ends out",
+    "conditions/truth/between",
+    compiling("between", ({ path, lower, upper, source }) => {
+      const parts = [
+        matcherOf({ kind: "compare", op: ">", path, operand: lower, source }),
+        matcherOf({ kind: "compare", op: "<", path, operand: upper, source }),
+      ];
+      return (record) => parts.every((part) => part(record));
+    }),
+  ),
+  mutant(
+    "between turns its bounds round",
+    "conditions/truth/between",
+    compiling("between", (leaf, right) => {
+      const turned = matcherOf({ ...leaf, lower: leaf.upper, upper: leaf.lower });
+      return (record) => right(record) || turned(record);
+    }),
+  ),
+  mutant(
+    "in of nothing selects everything",
+    "conditions/truth/in",
+    compiling("in", (leaf) => (leaf.operands.length === 0 ? () => true : undefined)),
+  ),
+  mutant(
+    "in looks at the first three values only",
+    "differential/random-queries/1",
+    compiling("in", (leaf) => matcherOf({ ...leaf, operands: leaf.operands.slice(0, 3) })),
+  ),
+  mutant(
+    "in takes at most 1000 values",
+    "conditions/in-takes-100000-values",
+    compiling("in", (leaf) => matcherOf({ ...leaf, operands: leaf.operands.slice(0, 1000) })),
+  ),
+  mutant(
+    "exists counts null",
+    "conditions/truth/exists",
+    onJson("exists", (value) => value !== undefined),
+  ),
+  mutant(
+    "exists takes empty text for none",
+    "conditions/truth/exists",
+    onJson("exists", (value) => value !== undefined && value !== null && value !== ""),
+  ),
   mutant("not is three-valued", "conditions/not/=", (tiny) => {
-    tiny.compiler = { ...tiny.compiler, not: (part) => (record) => record.data["v"] !== undefined && record.data["v"] !== null && !part(record) };
+    tiny.compiler = {
+      ...tiny.compiler,
+      not: (part) => (record) => record.data["v"] !== undefined && record.data["v"] !== null && !part(record),
+    };
   }),
   mutant("not negates only the first of several", "conditions/and-or-not-nest", (tiny) => {
     const { compiler } = tiny;
@@ -139,114 +209,162 @@ export const queryMutants: readonly Mutant[] = [
     const { compiler } = tiny;
     tiny.compiler = { ...compiler, or: (parts) => compiler.or(parts.slice(0, 2)) };
   }),
-  mutant("contains looks into texts", "conditions/truth/contains", compiling("contains", (leaf, right) => (record) => {
-    const { value } = valueAt(leaf.path)(record);
-    return right(record) || (typeof value === "string" && value.includes(String(leaf.operand.value)));
-  })),
-  mutant("contains compares texts of elements", "conditions/truth/contains", onJson("contains", (value, { operand }) =>
-    Array.isArray(value) && value.some((item: Json) => String(item) === String(operand.value)))),
-  mutant("overlaps asks for all", "conditions/truth/overlaps", compiling("overlaps", (leaf) => {
-    const parts = leaf.operands.map((operand) => matcherOf({ kind: "contains", path: leaf.path, operand, source: leaf.source }));
-    return (record) => parts.length > 0 && parts.every((part) => part(record));
-  })),
-  mutant("like folds case", "conditions/truth/like", compiling("like", (leaf) => matcherOf({ ...leaf, insensitive: true }))),
-  mutant("like: percent stops at newlines", "patterns/like-percent-crosses-newlines", onText("like", (text, { pattern, insensitive }) => asRegex(pattern, { ...careless, flags: insensitive ? "iu" : "u" }).test(text))),
-  mutant("like: underscore is a UTF-16 unit", "patterns/like-underscore-is-one-code-point", onText("like", (text, { pattern, insensitive }) => asRegex(pattern, { ...careless, flags: insensitive ? "is" : "s" }).test(text))),
-  mutant("like: other characters are taken for a regex", "patterns/like-takes-other-meta-characters-literally", onText("like", (text, { pattern, insensitive }) => asRegex(pattern, { ...careless, escape: false, flags: insensitive ? "isu" : "su" }).test(text))),
-  mutant("like is not anchored", "conditions/truth/like", compiling("like", (leaf) => matcherOf({ ...leaf, pattern: `%${leaf.pattern}%` }))),
-  mutant("like has no escape", "patterns/like-escapes", onText("like", (text, { pattern }) => asRegex(pattern.replaceAll("\\", ""), { ...careless, flags: "su" }).test(text))),
-  mutant("like finds the text of Dates only by equality", "conditions/truth/like", compiling("like", (_, right) => (record) => record.types?.["/v"] !== "date" && right(record))),
-  mutant("ilike folds by upper case", "patterns/ilike-folds-as-toLowerCase-does", compiling("like", (leaf) => {
-    if (!leaf.insensitive) return undefined;
-    const upper = matcherOf({ ...leaf, pattern: leaf.pattern.toUpperCase(), insensitive: false });
-    const read = valueAt(leaf.path);
-    return (record) => {
-      const { value, class: valueClass } = read(record);
-      return valueClass === "string" && upper({ ...record, data: { [leaf.path.segments[0] ?? ""]: String(value).toUpperCase() }, types: null });
-    };
-  })),
-  mutant("ilike folds ASCII only", "patterns/ilike-lowers-both-sides", onText("like", (text, { pattern, insensitive }) => {
-    const fold = (one: string): string => (insensitive ? one.replace(/[A-Z]/g, (letter) => letter.toLowerCase()) : one);
-    return asRegex(fold(pattern), { ...careless, flags: "su" }).test(fold(text));
-  })),
-  mutant("regex is anchored", "patterns/regex-is-unanchored-and-case-sensitive", compiling("regex", (leaf) => matcherOf({ ...leaf, pattern: `^(?:${leaf.pattern})$` }))),
-  mutant("regex ignores its flags", "patterns/regex-flags", compiling("regex", (leaf) => matcherOf({ ...leaf, flags: "u" }))),
-  mutant("regex without u", "patterns/regex-dot-is-one-code-point", compiling("regex", (leaf) => {
-    const expression = new RegExp(leaf.pattern, leaf.flags.replace("u", ""));
-    const read = valueAt(leaf.path);
-    return (record) => read(record).class === "string" && expression.test(String(read(record).value));
-  })),
-  mutant("starts_with goes by way of like", "patterns/starts-with-is-literal", compiling("prefix", ({ path, prefix, source }) =>
-    matcherOf({ kind: "like", path, pattern: prefix.endsWith("\\") ? `${prefix}\\%` : `${prefix}%`, insensitive: false, source }))),
-  mutant("starts_with is a range up to U+FFFF", "patterns/starts-with-at-the-end-of-unicode", onText("prefix", (text, { prefix }) => text >= prefix && text < `${prefix}\uffff` && !prefix.includes("\uffff"))),
-  mutant("a number in a path goes into a list", "paths/a-number-does-not-go-into-a-list", compiling("equals", (leaf, right) => (record) => {
-    const [first, second] = leaf.path.segments;
-    const list = record.data[first ?? ""];
-    return Array.isArray(list) && second !== undefined ? list[Number(second)] === leaf.operand.value : right(record);
-  })),
-  mutant("a dotted name is taken for a path", "paths/a-segment-with-a-dot-is-escaped-or-listed", compiling("equals", (leaf, right) => (record) =>
-    right(leaf.path.segments.some((segment) => segment.includes(".")) ? { ...record, data: {} } : record))),
-  mutant("metadata is looked for in the data", "conditions/reserved-roots-can-be-asked-for", compiling("equals", (leaf, right) => (record) =>
-    right(leaf.path.root === "metadata" ? { ...record, metadata: record.data } : record))),
-  mutant("count ignores the condition", "paging/count-ignores-sort-limit-and-offset", (tiny) => {
-    tiny.count = () => tiny.records.size;
-  }),
-  mutant("the order ignores ids in ties", "order/ties-are-broken-by-id-ascending", ordering((order) => comparatorOf(order.slice(0, -1)))),
-  mutant("descending order turns ties round", "order/ties-are-broken-by-id-ascending", ordering((order) =>
-    comparatorOf(order.map((one) => ({ ...one, descending: order[0]?.descending ?? false }))))),
-  mutant("nulls come last", "order/classes-come-in-one-order", ordering((order) => comparatorOf(order.map((one) => ({ ...one, nullsFirst: false }))))),
-  mutant("the place of nulls cannot be chosen", "order/nulls-go-where-they-are-told", ordering((order) => comparatorOf(order.map((one) => ({ ...one, nullsFirst: !one.descending }))))),
-  mutant("numbers sort as text", "order/numbers-by-value", ordering((order) => {
-    const read = firstText(order);
-    return (a, b) => (String(read(a)) < String(read(b)) ? -1 : String(read(a)) > String(read(b)) ? 1 : 0) || comparatorOf(order)(a, b);
-  })),
-  mutant("texts sort by locale", "order/texts-by-code-point", ordering((order) => {
-    const read = firstText(order);
-    return (a, b) => String(read(a)).localeCompare(String(read(b)), "en") || comparatorOf(order)(a, b);
-  })),
-  mutant("texts sort by UTF-16 units", "order/texts-by-code-point", ordering((order) => {
-    const read = firstText(order);
-    const sign = order[0]?.descending === true ? -1 : 1;
-    return (a, b) => sign * (String(read(a)) < String(read(b)) ? -1 : String(read(a)) > String(read(b)) ? 1 : 0);
-  })),
-  mutant("only the first sort key counts", "order/several-keys", ordering((order) => comparatorOf([order[0] as Order, order.at(-1) as Order]))),
-  mutant("an order is promised and not given", "order/numbers-by-value", ordering(() => () => 0)),
-  mutant("the limit comes before the filter", "paging/limit-and-offset-come-after-the-filter", (tiny) => {
-    const { rows } = tiny;
-    tiny.rows = (request) => {
-      const page = rows.call(tiny, { ...request, where: undefined });
-      return page.filter((record) => request.where?.(record) ?? true);
-    };
-  }),
-  mutant("the offset is off by one", "paging/every-window-of-a-sorted-answer", (tiny) => {
-    const { rows } = tiny;
-    tiny.rows = (request) => rows.call(tiny, { ...request, offset: request.offset > 0 ? request.offset - 1 : 0 });
-  }),
-  mutant("an offset without limit is ignored", "paging/an-offset-without-limit-works", (tiny) => {
-    const { rows } = tiny;
-    tiny.rows = (request) => rows.call(tiny, { ...request, offset: request.limit === undefined ? 0 : request.offset });
-  }),
-  mutant("keyset paging leaves nulls out", "paging/pages-over-every-class-nulls-and-ties", compiling("after", (leaf, right) => (record) =>
-    right(record) && (valueAt(leaf.path)(record).value ?? null) !== null)),
-  mutant("keyset paging repeats ties", "paging/pages-over-every-class-nulls-and-ties", compiling("tied", () => () => false)),
-  mutant("select drops the types", "projection/keeps-the-named-paths-in-their-shape", (tiny) => {
-    const { scan } = tiny;
-    tiny.scan = function* (request) {
-      for (const batch of scan.call(tiny, request)) {
-        yield request.select === undefined ? batch : batch.map((record) => ({ ...record, types: null }));
-      }
-    };
-  }),
-  mutant("select drops the metadata", "projection/id-metadata-version-and-times-stay", (tiny) => {
-    const { scan } = tiny;
-    tiny.scan = function* (request) {
-      for (const batch of scan.call(tiny, request)) {
-        yield request.select === undefined ? batch : batch.map((record) => ({ ...record, metadata: {}, metadataTypes: null }));
-      }
-    };
-  }),
-  mutant("capabilities list what the compiler lacks", "capabilities/pushdown-lists-the-compilers-handlers", (tiny) => {
-    const { like: _, ...leaf } = tiny.compiler.leaf;
-    tiny.compiler = { ...tiny.compiler, leaf };
-  }),
+  mutant(
+    "contains looks into texts",
+    "conditions/truth/contains",
+    compiling("contains", (leaf, right) => (record) => {
+      const { value } = valueAt(leaf.path)(record);
+      return right(record) || (typeof value === "string" && value.includes(String(leaf.operand.value)));
+    }),
+  ),
+  mutant(
+    "contains compares texts of elements",
+    "conditions/truth/contains",
+    onJson(
+      "contains",
+      (value, { operand }) =>
+        Array.isArray(value) && value.some((item: Json) => String(item) === String(operand.value)),
+    ),
+  ),
+  mutant(
+    "overlaps asks for all",
+    "conditions/truth/overlaps",
+    compiling("overlaps", (leaf) => {
+      const parts = leaf.operands.map((operand) =>
+        matcherOf({ kind: "contains", path: leaf.path, operand, source: leaf.source }),
+      );
+      return (record) => parts.length > 0 && parts.every((part) => part(record));
+    }),
+  ),
+  mutant(
+    "like folds case",
+    "conditions/truth/like",
+    compiling("like", (leaf) => matcherOf({ ...leaf, insensitive: true })),
+  ),
+  mutant(
+    "like: percent stops at newlines",
+    "patterns/like-percent-crosses-newlines",
+    onText("like", (text, { pattern, insensitive }) =>
+      asRegex(pattern, { ...careless, flags: insensitive ? "iu" : "u" }).test(text),
+    ),
+  ),
+  mutant(
+    "like: underscore is a UTF-16 unit",
+    "patterns/like-underscore-is-one-code-point",
+    onText("like", (text, { pattern, insensitive }) =>
+      asRegex(pattern, { ...careless, flags: insensitive ? "is" : "s" }).test(text),
+    ),
+  ),
+  mutant(
+    "like: other characters are taken for a regex",
+    "patterns/like-takes-other-meta-characters-literally",
+    onText("like", (text, { pattern, insensitive }) =>
+      asRegex(pattern, { ...careless, escape: false, flags: insensitive ? "isu" : "su" }).test(text),
+    ),
+  ),
+  mutant(
+    "like is not anchored",
+    "conditions/truth/like",
+    compiling("like", (leaf) => matcherOf({ ...leaf, pattern: `%${leaf.pattern}%` })),
+  ),
+  mutant(
+    "like has no escape",
+    "patterns/like-escapes",
+    onText("like", (text, { pattern }) =>
+      asRegex(pattern.replaceAll("\\", ""), { ...careless, flags: "su" }).test(text),
+    ),
+  ),
+  mutant(
+    "like finds the text of Dates only by equality",
+    "conditions/truth/like",
+    compiling("like", (_, right) => (record) => record.types?.["/v"] !== "date" && right(record)),
+  ),
+  mutant(
+    "ilike folds by upper case",
+    "patterns/ilike-folds-as-toLowerCase-does",
+    compiling("like", (leaf) => {
+      if (!leaf.insensitive) return undefined;
+      const upper = matcherOf({ ...leaf, pattern: leaf.pattern.toUpperCase(), insensitive: false });
+      const read = valueAt(leaf.path);
+      return (record) => {
+        const { value, class: valueClass } = read(record);
+        return (
+          valueClass === "string" &&
+          upper({ ...record, data: { [leaf.path.segments[0] ?? ""]: String(value).toUpperCase() }, types: null })
+        );
+      };
+    }),
+  ),
+  mutant(
+    "ilike folds ASCII only",
+    "patterns/ilike-lowers-both-sides",
+    onText("like", (text, { pattern, insensitive }) => {
+      const fold = (one: string): string =>
+        insensitive ? one.replace(/[A-Z]/g, (letter) => letter.toLowerCase()) : one;
+      return asRegex(fold(pattern), { ...careless, flags: "su" }).test(fold(text));
+    }),
+  ),
+  mutant(
+    "regex is anchored",
+    "patterns/regex-is-unanchored-and-case-sensitive",
+    compiling("regex", (leaf) => matcherOf({ ...leaf, pattern: `^(?:${leaf.pattern})$` })),
+  ),
+  mutant(
+    "regex ignores its flags",
+    "patterns/regex-flags",
+    compiling("regex", (leaf) => matcherOf({ ...leaf, flags: "u" })),
+  ),
+  mutant(
+    "regex without u",
+    "patterns/regex-dot-is-one-code-point",
+    compiling("regex", (leaf) => {
+      const expression = new RegExp(leaf.pattern, leaf.flags.replace("u", ""));
+      const read = valueAt(leaf.path);
+      return (record) => read(record).class === "string" && expression.test(String(read(record).value));
+    }),
+  ),
+  mutant(
+    "starts_with goes by way of like",
+    "patterns/starts-with-is-literal",
+    compiling("prefix", ({ path, prefix, source }) =>
+      matcherOf({
+        kind: "like",
+        path,
+        pattern: prefix.endsWith("\\") ? `${prefix}\\%` : `${prefix}%`,
+        insensitive: false,
+        source,
+      }),
+    ),
+  ),
+  mutant(
+    "starts_with is a range up to U+FFFF",
+    "patterns/starts-with-at-the-end-of-unicode",
+    onText("prefix", (text, { prefix }) => text >= prefix && text < `${prefix}\uffff` && !prefix.includes("\uffff")),
+  ),
+  mutant(
+    "a number in a path goes into a list",
+    "paths/a-number-does-not-go-into-a-list",
+    compiling("equals", (leaf, right) => (record) => {
+      const [first, second] = leaf.path.segments;
+      const list = record.data[first ?? ""];
+      return Array.isArray(list) && second !== undefined ? list[Number(second)] === leaf.operand.value : right(record);
+    }),
+  ),
+  mutant(
+    "a dotted name is taken for a path",
+    "paths/a-segment-with-a-dot-is-escaped-or-listed",
+    compiling(
+      "equals",
+      (leaf, right) => (record) =>
+        right(leaf.path.segments.some((segment) => segment.includes(".")) ? { ...record, data: {} } : record),
+    ),
+  ),
+  mutant(
+    "metadata is looked for in the data",
+    "conditions/reserved-roots-can-be-asked-for",
+    compiling(
+      "equals",
+      (leaf, right) => (record) => right(leaf.path.root === "metadata" ? { ...record, metadata: record.data } : record),
+    ),
+  ),
 ];

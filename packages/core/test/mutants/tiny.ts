@@ -24,7 +24,18 @@ import type { Leaf, LeafKind, Match } from "../../src/query/lowered.js";
 import type { WireRecord } from "../../src/record/json.js";
 
 export const leafKinds: readonly LeafKind[] = [
-  "after", "between", "compare", "contains", "equals", "exists", "in", "like", "overlaps", "prefix", "regex", "tied",
+  "after",
+  "between",
+  "compare",
+  "contains",
+  "equals",
+  "exists",
+  "in",
+  "like",
+  "overlaps",
+  "prefix",
+  "regex",
+  "tied",
 ];
 
 /** A condition, or full text with its ranking. */
@@ -34,9 +45,19 @@ export class Tiny implements Backend<Code> {
   readonly name: string = "tiny";
   readonly ownership = "keep";
   capabilities: Capabilities = {
-    durable: false, transactions: "interactive", atomicBatch: true, unique: true, snapshotStreams: true,
-    fullText: "indexed", analyzers: [], aggregation: "native", percentile: "exact", cancel: false, synchronous: true,
-    pushdown: leafKinds, limits: {},
+    durable: false,
+    transactions: "interactive",
+    atomicBatch: true,
+    unique: true,
+    snapshotStreams: true,
+    fullText: "indexed",
+    analyzers: [],
+    aggregation: "native",
+    percentile: "exact",
+    cancel: false,
+    synchronous: true,
+    pushdown: leafKinds,
+    limits: {},
   };
   records: ReadonlyMap<string, WireRecord> = new Map();
   indexes: readonly IndexSpec[] = [];
@@ -79,7 +100,9 @@ export class Tiny implements Backend<Code> {
       this.records = next;
       return outcomes;
     }
-    return outcomes.map((one) => (one.status === "written" || one.status === "deleted" ? { status: "rolledBack" } : one));
+    return outcomes.map((one) =>
+      one.status === "written" || one.status === "deleted" ? { status: "rolledBack" } : one,
+    );
   }
 
   apply(op: WriteOp, into: Map<string, WireRecord>): WriteOutcome {
@@ -104,8 +127,14 @@ export class Tiny implements Backend<Code> {
     const { id, data, types, version, at } = op;
     const kept = op.metadata === undefined ? current : undefined;
     return {
-      id, data, types, version, createdAt: current?.createdAt ?? at, updatedAt: at,
-      metadata: kept?.metadata ?? op.metadata ?? {}, metadataTypes: kept === undefined ? op.metadataTypes : kept.metadataTypes,
+      id,
+      data,
+      types,
+      version,
+      createdAt: current?.createdAt ?? at,
+      updatedAt: at,
+      metadata: kept?.metadata ?? op.metadata ?? {},
+      metadataTypes: kept === undefined ? op.metadataTypes : kept.metadataTypes,
     };
   }
 
@@ -119,7 +148,13 @@ export class Tiny implements Backend<Code> {
     return own !== null && [...among.values()].some((other) => other.id !== record.id && key(other) === own);
   }
 
-  rows({ where, match, order, limit, offset }: Pick<ScanRequest<Code>, "where" | "match" | "order" | "limit" | "offset">): WireRecord[] {
+  rows({
+    where,
+    match,
+    order,
+    limit,
+    offset,
+  }: Pick<ScanRequest<Code>, "where" | "match" | "order" | "limit" | "offset">): WireRecord[] {
     let rows = [...this.records.values()].filter((record) => (where?.(record) ?? true) && (match?.(record) ?? true));
     if (match?.match !== undefined && order.length === 0) rows = this.rank(rows, match.match);
     if (order.length > 0) rows = rows.sort(comparatorOf(order));

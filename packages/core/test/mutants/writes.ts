@@ -1,13 +1,15 @@
 /** Bugs in writing and in keeping what was written. */
 import type { WriteOp } from "../../src/backend/spi.js";
 import type { Json, JsonObject, WireRecord } from "../../src/record/json.js";
-import { mutant, type Mutant } from "./mutant.js";
+import { type Mutant, mutant } from "./mutant.js";
 import type { Tiny } from "./tiny.js";
 
 type StoreOp = Exclude<WriteOp, { kind: "delete" }>;
 
 /** Changes every record on its way into the store. */
-function storing(change: (record: WireRecord, op: StoreOp, current: WireRecord | undefined) => WireRecord): (tiny: Tiny) => void {
+function storing(
+  change: (record: WireRecord, op: StoreOp, current: WireRecord | undefined) => WireRecord,
+): (tiny: Tiny) => void {
   return (tiny) => {
     const { recordOf } = tiny;
     tiny.recordOf = (op, current) => change(recordOf.call(tiny, op, current), op, current);
@@ -46,37 +48,99 @@ export const writeMutants: readonly Mutant[] = [
       return apply.call(tiny, { ...op, kind: "upsert", metadata: op.metadata ?? {} }, into);
     };
   }),
-  mutant("update clears the metadata", "write/update/metadata-stays-when-not-given", applying((op) =>
-    op.kind === "update" ? { ...op, metadata: op.metadata ?? {} } : op)),
-  mutant("update keeps metadata but forgets its types", "write/update/metadata-stays-when-not-given", storing((record, op) =>
-    op.metadata === undefined ? { ...record, metadataTypes: null } : record)),
-  mutant("update never replaces the metadata", "write/update/metadata-is-replaced-when-given", storing((record, op, current) =>
-    op.kind === "update" && current !== undefined ? { ...record, metadata: current.metadata, metadataTypes: current.metadataTypes } : record)),
-  mutant("update merges instead of replacing", "write/update/replaces-all-data", storing((record, op, current) =>
-    op.kind === "update" ? { ...record, data: { ...current?.data, ...record.data } } : record)),
-  mutant("upsert merges instead of replacing", "write/upsert/replaces-the-whole-record", storing((record, op, current) =>
-    op.kind === "upsert" ? { ...record, data: { ...current?.data, ...record.data } } : record)),
-  mutant("upsert keeps the old metadata", "write/upsert/replaces-the-whole-record", storing((record, op, current) =>
-    op.kind === "upsert" && current !== undefined ? { ...record, metadata: current.metadata } : record)),
-  mutant("upsert resets createdAt", "write/upsert/createdAt-stays", storing((record, op) =>
-    op.kind === "upsert" ? { ...record, createdAt: op.at } : record)),
-  mutant("createdAt moves at every write", "write/times/createdAt-stays-and-updatedAt-moves", storing((record, op) => ({ ...record, createdAt: op.at }))),
-  mutant("updatedAt stays", "write/times/createdAt-stays-and-updatedAt-moves", storing((record) => ({ ...record, updatedAt: record.createdAt }))),
-  mutant("update accepts a stale version", "versions/update/a-stale-version-is-a-conflict-and-writes-nothing", applying((op) =>
-    op.kind === "update" ? { ...op, ifVersion: undefined } : op)),
-  mutant("upsert ignores ifVersion", "versions/upsert/a-stale-version-is-a-conflict-and-writes-nothing", applying((op) =>
-    op.kind === "upsert" ? { ...op, ifVersion: undefined } : op)),
-  mutant("delete ignores ifVersion", "versions/delete/a-stale-version-is-a-conflict-and-writes-nothing", applying((op) =>
-    op.kind === "delete" ? { ...op, ifVersion: undefined } : op)),
-  mutant("a missing record is missing though a version was given", "versions/delete/on-a-missing-record-is-a-conflict", applying((op, current) =>
-    op.kind === "delete" && current === undefined ? { ...op, ifVersion: undefined } : op)),
-  mutant("upsert with a version inserts", "versions/upsert/on-a-missing-record-is-a-conflict", applying((op, current) =>
-    op.kind === "upsert" && current === undefined ? { ...op, ifVersion: undefined } : op)),
-  mutant("the version is a hash of the content", "versions/every-write-makes-a-fresh-one", storing((record) => ({ ...record, version: JSON.stringify(record.data) }))),
-  mutant("the version is a counter per id, begun anew", "versions/are-not-reused-after-delete-and-create", storing((record, _, current) => ({
-    ...record,
-    version: `v${Number(current?.version.slice(1) ?? 0) + 1}`,
-  }))),
+  mutant(
+    "update clears the metadata",
+    "write/update/metadata-stays-when-not-given",
+    applying((op) => (op.kind === "update" ? { ...op, metadata: op.metadata ?? {} } : op)),
+  ),
+  mutant(
+    "update keeps metadata but forgets its types",
+    "write/update/metadata-stays-when-not-given",
+    storing((record, op) => (op.metadata === undefined ? { ...record, metadataTypes: null } : record)),
+  ),
+  mutant(
+    "update never replaces the metadata",
+    "write/update/metadata-is-replaced-when-given",
+    storing((record, op, current) =>
+      op.kind === "update" && current !== undefined
+        ? { ...record, metadata: current.metadata, metadataTypes: current.metadataTypes }
+        : record,
+    ),
+  ),
+  mutant(
+    "update merges instead of replacing",
+    "write/update/replaces-all-data",
+    storing((record, op, current) =>
+      op.kind === "update" ? { ...record, data: { ...current?.data, ...record.data } } : record,
+    ),
+  ),
+  mutant(
+    "upsert merges instead of replacing",
+    "write/upsert/replaces-the-whole-record",
+    storing((record, op, current) =>
+      op.kind === "upsert" ? { ...record, data: { ...current?.data, ...record.data } } : record,
+    ),
+  ),
+  mutant(
+    "upsert keeps the old metadata",
+    "write/upsert/replaces-the-whole-record",
+    storing((record, op, current) =>
+      op.kind === "upsert" && current !== undefined ? { ...record, metadata: current.metadata } : record,
+    ),
+  ),
+  mutant(
+    "upsert resets createdAt",
+    "write/upsert/createdAt-stays",
+    storing((record, op) => (op.kind === "upsert" ? { ...record, createdAt: op.at } : record)),
+  ),
+  mutant(
+    "createdAt moves at every write",
+    "write/times/createdAt-stays-and-updatedAt-moves",
+    storing((record, op) => ({ ...record, createdAt: op.at })),
+  ),
+  mutant(
+    "updatedAt stays",
+    "write/times/createdAt-stays-and-updatedAt-moves",
+    storing((record) => ({ ...record, updatedAt: record.createdAt })),
+  ),
+  mutant(
+    "update accepts a stale version",
+    "versions/update/a-stale-version-is-a-conflict-and-writes-nothing",
+    applying((op) => (op.kind === "update" ? { ...op, ifVersion: undefined } : op)),
+  ),
+  mutant(
+    "upsert ignores ifVersion",
+    "versions/upsert/a-stale-version-is-a-conflict-and-writes-nothing",
+    applying((op) => (op.kind === "upsert" ? { ...op, ifVersion: undefined } : op)),
+  ),
+  mutant(
+    "delete ignores ifVersion",
+    "versions/delete/a-stale-version-is-a-conflict-and-writes-nothing",
+    applying((op) => (op.kind === "delete" ? { ...op, ifVersion: undefined } : op)),
+  ),
+  mutant(
+    "a missing record is missing though a version was given",
+    "versions/delete/on-a-missing-record-is-a-conflict",
+    applying((op, current) => (op.kind === "delete" && current === undefined ? { ...op, ifVersion: undefined } : op)),
+  ),
+  mutant(
+    "upsert with a version inserts",
+    "versions/upsert/on-a-missing-record-is-a-conflict",
+    applying((op, current) => (op.kind === "upsert" && current === undefined ? { ...op, ifVersion: undefined } : op)),
+  ),
+  mutant(
+    "the version is a hash of the content",
+    "versions/every-write-makes-a-fresh-one",
+    storing((record) => ({ ...record, version: JSON.stringify(record.data) })),
+  ),
+  mutant(
+    "the version is a counter per id, begun anew",
+    "versions/are-not-reused-after-delete-and-create",
+    storing((record, _, current) => ({
+      ...record,
+      version: `v${Number(current?.version.slice(1) ?? 0) + 1}`,
+    })),
+  ),
   mutant("a refused write burns the version", "versions/a-refused-write-keeps-it", (tiny) => {
     const { apply } = tiny;
     tiny.apply = (op, into) => {
@@ -88,7 +152,11 @@ export const writeMutants: readonly Mutant[] = [
       return outcome;
     };
   }),
-  mutant("create overwrites", "write/create/rejects-an-existing-id", applying((op) => (op.kind === "insert" ? { ...op, kind: "upsert" } : op))),
+  mutant(
+    "create overwrites",
+    "write/create/rejects-an-existing-id",
+    applying((op) => (op.kind === "insert" ? { ...op, kind: "upsert" } : op)),
+  ),
   mutant("create says written and writes nothing", "write/create/rejects-an-existing-id", (tiny) => {
     const { apply } = tiny;
     tiny.apply = (op, into) => {
@@ -111,7 +179,9 @@ export const writeMutants: readonly Mutant[] = [
     const { write } = tiny;
     tiny.write = (ops, request) => {
       const outcomes = write.call(tiny, ops, request);
-      const refused = outcomes.findIndex(({ status }) => status !== "rolledBack" && status !== "written" && status !== "deleted");
+      const refused = outcomes.findIndex(
+        ({ status }) => status !== "rolledBack" && status !== "written" && status !== "deleted",
+      );
       if (request.atomic && refused > 0) write.call(tiny, ops.slice(0, refused), { ...request, atomic: false });
       return outcomes;
     };
@@ -131,39 +201,89 @@ export const writeMutants: readonly Mutant[] = [
   mutant("bigints come back as text", "values/keeps/bigints", withoutTag("bigint")),
   mutant("bytes come back as text", "values/keeps/bytes", withoutTag("bytes")),
   mutant("vectors come back as lists", "values/keeps/vectors", withoutTag("float32")),
-  mutant("types of metadata are lost", "values/keeps/dates", storing((record) => ({ ...record, metadataTypes: null }))),
-  mutant("types of replaced fields stay", "values/types-of-replaced-values-are-forgotten", storing((record, _, current) => ({
-    ...record,
-    types: { ...current?.types, ...record.types },
-  }))),
-  mutant("numbers go through 32 bits", "values/keeps/fractions", storing((record) => ({ ...record, data: mapNumbers(record.data, Math.fround) as JsonObject }))),
-  mutant("large integers lose digits", "values/keeps/the-largest-safe-integers", storing((record) => ({
-    ...record,
-    data: mapNumbers(record.data, (number) => (Math.abs(number) > 2 ** 52 ? Number(number.toPrecision(15)) : number)) as JsonObject,
-  }))),
-  mutant("null fields are dropped", "values/keeps/null", storing((record) => ({
-    ...record,
-    data: Object.fromEntries(Object.entries(record.data).filter(([, value]) => value !== null)),
-  }))),
-  mutant("text is trimmed", "values/keeps/control-characters-but-U+0000", storing((record) => ({
-    ...record,
-    data: Object.fromEntries(Object.entries(record.data).map(([key, value]) => [key, typeof value === "string" ? value.trim() : value])),
-  }))),
+  mutant(
+    "types of metadata are lost",
+    "values/keeps/dates",
+    storing((record) => ({ ...record, metadataTypes: null })),
+  ),
+  mutant(
+    "types of replaced fields stay",
+    "values/types-of-replaced-values-are-forgotten",
+    storing((record, _, current) => ({
+      ...record,
+      types: { ...current?.types, ...record.types },
+    })),
+  ),
+  mutant(
+    "numbers go through 32 bits",
+    "values/keeps/fractions",
+    storing((record) => ({ ...record, data: mapNumbers(record.data, Math.fround) as JsonObject })),
+  ),
+  mutant(
+    "large integers lose digits",
+    "values/keeps/the-largest-safe-integers",
+    storing((record) => ({
+      ...record,
+      data: mapNumbers(record.data, (number) =>
+        Math.abs(number) > 2 ** 52 ? Number(number.toPrecision(15)) : number,
+      ) as JsonObject,
+    })),
+  ),
+  mutant(
+    "null fields are dropped",
+    "values/keeps/null",
+    storing((record) => ({
+      ...record,
+      data: Object.fromEntries(Object.entries(record.data).filter(([, value]) => value !== null)),
+    })),
+  ),
+  mutant(
+    "text is trimmed",
+    "values/keeps/control-characters-but-U+0000",
+    storing((record) => ({
+      ...record,
+      data: Object.fromEntries(
+        Object.entries(record.data).map(([key, value]) => [key, typeof value === "string" ? value.trim() : value]),
+      ),
+    })),
+  ),
   mutant("results share the store's objects", "values/changing-a-result-never-changes-the-store", (tiny) => {
     Object.assign(tiny, { ownership: "serialise" });
   }),
-  mutant("a field named __proto__ is lost", "hostile/field-names-are-kept-and-found", storing((record) => {
-    const data: { [key: string]: Json } = {};
-    for (const key of Object.keys(record.data)) data[key] = record.data[key] as Json;
-    return { ...record, data };
-  })),
-  mutant("dots in field names make objects", "hostile/field-names-are-kept-and-found", storing((record) => ({
-    ...record,
-    data: Object.fromEntries(Object.entries(record.data).map(([key, value]) => (key === "a.b" ? ["a", { b: value }] : [key, value]))),
-  }))),
-  mutant("ids fold case", "ids/that-differ-in-any-way-are-different-records", applying((op) => ({ ...op, id: op.id.toLowerCase() }))),
-  mutant("ids are normalised", "ids/that-differ-in-any-way-are-different-records", applying((op) => ({ ...op, id: op.id.normalize() }))),
-  mutant("ids are taken for paths", "ids/any-well-formed-text-works", applying((op) => ({ ...op, id: op.id.replace(/\.json$/, "") }))),
+  mutant(
+    "a field named __proto__ is lost",
+    "hostile/field-names-are-kept-and-found",
+    storing((record) => {
+      const data: { [key: string]: Json } = {};
+      for (const key of Object.keys(record.data)) data[key] = record.data[key] as Json;
+      return { ...record, data };
+    }),
+  ),
+  mutant(
+    "dots in field names make objects",
+    "hostile/field-names-are-kept-and-found",
+    storing((record) => ({
+      ...record,
+      data: Object.fromEntries(
+        Object.entries(record.data).map(([key, value]) => (key === "a.b" ? ["a", { b: value }] : [key, value])),
+      ),
+    })),
+  ),
+  mutant(
+    "ids fold case",
+    "ids/that-differ-in-any-way-are-different-records",
+    applying((op) => ({ ...op, id: op.id.toLowerCase() })),
+  ),
+  mutant(
+    "ids are normalised",
+    "ids/that-differ-in-any-way-are-different-records",
+    applying((op) => ({ ...op, id: op.id.normalize() })),
+  ),
+  mutant(
+    "ids are taken for paths",
+    "ids/any-well-formed-text-works",
+    applying((op) => ({ ...op, id: op.id.replace(/\.json$/, "") })),
+  ),
   mutant("reads leave out what is missing", "write/read/many-are-positional", (tiny) => {
     const { read } = tiny;
     tiny.read = (ids) => read.call(tiny, ids).filter((record) => record !== undefined);
