@@ -52,7 +52,7 @@ const path: fc.Arbitrary<string | readonly string[]> = fc.oneof(
 );
 
 /** A condition on the path with that operator and an operand of that class. */
-export function leafOf(
+function leafOf(
   on: string | readonly string[],
   op: Operator,
   operandClass: OperandClass | undefined,
@@ -181,7 +181,7 @@ function escapeRegex(point: string): string {
   return /[\\^$.*+?()[\]{}|/]/.test(point) ? `\\${point}` : point;
 }
 
-export function conditionOf(pool: Pool): fc.Arbitrary<Condition> {
+function conditionOf(pool: Pool): fc.Arbitrary<Condition> {
   const leaf: fc.Arbitrary<Condition> = fc
     .tuple(path, fc.constantFrom(...combinations))
     .chain(([on, [op, operandClass]]) => leafOf(on, op, operandClass, pool));

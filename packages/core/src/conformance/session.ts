@@ -1,16 +1,12 @@
 /** What a case gets: the store opened for it, and the means to open more. Everything is closed by the suite. */
 import type { Backend, Capabilities } from "../backend/spi.js";
 import type { Database } from "../database/database.js";
-import type { Operations } from "../database/operations.js";
 import type { StandardSchemaV1 } from "../database/schema.js";
 import type { CallOptions } from "../database/session.js";
 import type { DatabaseSettings } from "../database/settings.js";
 import type { Transaction, TransactionOptions } from "../database/transaction.js";
 import type { Fields } from "../record/values.js";
 import type { Mode } from "./case.js";
-
-/** What a database and a transaction have in common. */
-export type TestStore = Operations<Fields, Fields>;
 
 /** A synchronous database is wrapped so that the same cases run on it. */
 export type TestDatabase = Database<Fields, Fields>;

@@ -38,7 +38,7 @@ export const truthNames = [
 export type TruthName = (typeof truthNames)[number];
 
 /** One record per value, in the field `v`. */
-export const truthValues: { readonly [K in TruthName]: Value } = {
+const truthValues: { readonly [K in TruthName]: Value } = {
   missing: undefined,
   null: null,
   true: true,

@@ -1,11 +1,11 @@
 /** Transactions: the engine's own, or buffered where asked for. */
-import type { Call, Transaction as StoreTransaction } from "../backend/spi.js";
+import type { Call, MaybePromise, Transaction as StoreTransaction } from "../backend/spi.js";
 import { DataknobsError } from "../errors.js";
 import type { Fields } from "../record/values.js";
 import { type Access, Operations } from "./operations.js";
 import { batchError } from "./outcomes.js";
 import { Overlay } from "./overlay.js";
-import type { Session } from "./session.js";
+import { asDataknobsError, type Session } from "./session.js";
 import { abortError, orAborted } from "./steps.js";
 import type { BatchSource } from "./stream.js";
 
@@ -66,7 +66,7 @@ export async function runInteractive<R, I, T>(
       { backend: session.name, operation: "transaction" },
     );
   }
-  const native: StoreTransaction = await backend.begin(call);
+  const native: StoreTransaction = await known(session, backend.begin(call));
   const tx = new Transaction<I, T>(() => ({ ...session, store: native }), true);
   let result: R;
   try {
@@ -75,11 +75,20 @@ export async function runInteractive<R, I, T>(
     await tx.end();
   } catch (error) {
     await tx.end();
-    await native.rollback();
+    await known(session, native.rollback());
     throw error;
   }
-  await native.commit();
+  await known(session, native.commit());
   return result;
+}
+
+/** What the engine throws at a border of the transaction, as an error of ours; the body's own errors stay theirs. */
+async function known<R>(session: Session, work: MaybePromise<R>): Promise<R> {
+  try {
+    return await work;
+  } catch (error) {
+    throw asDataknobsError(error, session, "transaction");
+  }
 }
 
 /** Runs the body once; its writes go to the store together at the end. */

@@ -2,7 +2,7 @@
 import type { Backend, Capabilities, ScanRequest, WriteOp, WriteOutcome } from "../../src/backend/spi.js";
 import type { WireRecord } from "../../src/record/json.js";
 
-export const bareCapabilities: Capabilities = {
+const bareCapabilities: Capabilities = {
   durable: false,
   transactions: false,
   atomicBatch: false,
