@@ -66,7 +66,8 @@ export async function runInteractive<R, I, T>(
       { backend: session.name, operation: "transaction" },
     );
   }
-  const native: StoreTransaction = await known(session, backend.begin(call));
+  const begin = backend.begin.bind(backend);
+  const native: StoreTransaction = await known(session, () => begin(call));
   const tx = new Transaction<I, T>(() => ({ ...session, store: native }), true);
   let result: R;
   try {
@@ -75,17 +76,17 @@ export async function runInteractive<R, I, T>(
     await tx.end();
   } catch (error) {
     await tx.end();
-    await known(session, native.rollback());
+    await known(session, () => native.rollback());
     throw error;
   }
-  await known(session, native.commit());
+  await known(session, () => native.commit());
   return result;
 }
 
 /** What the engine throws at a border of the transaction, as an error of ours; the body's own errors stay theirs. */
-async function known<R>(session: Session, work: MaybePromise<R>): Promise<R> {
+async function known<R>(session: Session, work: () => MaybePromise<R>): Promise<R> {
   try {
-    return await work;
+    return await work();
   } catch (error) {
     throw asDataknobsError(error, session, "transaction");
   }
