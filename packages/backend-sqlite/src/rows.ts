@@ -1,7 +1,7 @@
 /** Records as rows of text and back; operations as text, so that threads exchange strings and numbers only. */
 import { createHash } from "node:crypto";
 import type { JsonObject, MergeOp, TypeMap, WireRecord, WriteOp } from "@dataknobs/core/backend";
-import { parseJson } from "@dataknobs/sql";
+import { parseJson } from "@dataknobs/core/backend";
 import { recordWidth } from "./select.js";
 
 /** id, data, metadata, types, metadata types, version, created, updated; then the score, if any. */

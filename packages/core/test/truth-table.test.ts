@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "@jest/globals";
 import { truthFields, truthNames, truthTable } from "../src/conformance/truth.js";
-import { matcherOf } from "../src/match/matcher.js";
+import { closureOf } from "../src/match/matcher.js";
 import { where } from "../src/query/builder.js";
 import { lowerCondition } from "../src/query/parse.js";
 import type { WireRecord } from "../src/record/json.js";
@@ -13,12 +13,12 @@ describe("the reference matcher against the hand-written truth table", () => {
   for (const { says, op, operand, holds } of truthTable) {
     it(`${op}: ${says}`, () => {
       const condition = lowerCondition(where("v", op, operand));
-      const found = records.filter(matcherOf(condition)).map(({ id }) => id);
+      const found = records.filter(closureOf(condition)).map(({ id }) => id);
       assert.deepEqual(found, inTableOrder(holds));
     });
     it(`not ${op}: ${says}`, () => {
       const condition = lowerCondition({ not: where("v", op, operand) });
-      const found = records.filter(matcherOf(condition)).map(({ id }) => id);
+      const found = records.filter(closureOf(condition)).map(({ id }) => id);
       assert.deepEqual(
         found,
         truthNames.filter((name) => !holds.includes(name)),

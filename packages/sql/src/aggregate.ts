@@ -3,8 +3,8 @@
  * `AggregatePlan` says; a plan with a part that the dialect cannot prove is declined as a whole.
  */
 import type { AggregatePlan, AggregateRow, Cell, LoweredFunction, LoweredKey, TypeMap } from "@dataknobs/core/backend";
+import { parseJson } from "@dataknobs/core/backend";
 import type { AggregateDialect, Dialect, Field } from "./dialect.js";
-import { parseJson } from "./json.js";
 import { bigintOfKey, bytesOfKey } from "./keys.js";
 import { join, raw, type Sql, sql } from "./sql.js";
 

@@ -1,6 +1,5 @@
 /** Arrays and objects as text: for functions that dialects register with their engine. */
-import { classOf, type Json, keyOf, type TypeMap } from "@dataknobs/core/backend";
-import { parseJson } from "./json.js";
+import { classOf, type Json, keyOf, parseJson, type TypeMap } from "@dataknobs/core/backend";
 
 /** Equal for equal values; what sets and unique indexes compare. */
 export function deepKeyOf(json: string, types: string | null, pointer: string): string {

@@ -6,7 +6,6 @@ export { type AggregateSql, aggregatePlanOf, aggregateSelect } from "./aggregate
 export { compilerOf, isCanonical, isScalar } from "./compile.js";
 export { deepCellOf, deepKeyOf } from "./deep.js";
 export { type AggregateDialect, type Dialect, type Field, fieldOf, type ScalarClass } from "./dialect.js";
-export { parseJson } from "./json.js";
 export { bigintKey, bigintOfKey, bytesKey, bytesOfKey, type DeepPlace, keysOf } from "./keys.js";
 export { orderBy } from "./order.js";
 export { jsonPath, jsonPathLiteral, jsonPathSegment } from "./paths.js";

@@ -3,6 +3,7 @@ import {
   compareBytes,
   compareText,
   likePredicate,
+  parseJson,
   resolvePath,
   toBase64,
 } from "@dataknobs/core/backend";
@@ -22,7 +23,6 @@ import {
   jsonPathLiteral,
   keysOf,
   likeShape,
-  parseJson,
   prefixEnd,
   raw,
   render,

@@ -35,6 +35,7 @@ export { idPath, pathKey, resolvePath, samePath } from "../query/paths.js";
 export { fromBase64, toBase64 } from "../record/base64.js";
 export type { Json, JsonObject, JsonScalar, TypeMap, TypeTag, WireRecord } from "../record/json.js";
 export { mergeFields } from "../record/merge.js";
+export { parseJson } from "../record/parse-json.js";
 export { escapeSegment, fromPointer, toPointer } from "../record/pointer.js";
 export { decode, encode } from "../record/values.js";
 export { leafKinds } from "./kinds.js";

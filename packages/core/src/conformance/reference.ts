@@ -6,7 +6,7 @@ import { lowerAggregation } from "../aggregate/parse.js";
 import { aggregatorOf } from "../aggregate/run.js";
 import { comparatorOf, compareText } from "../match/compare.js";
 import { isHit, wordCounter } from "../match/fulltext.js";
-import { matcherOf } from "../match/matcher.js";
+import { closureOf } from "../match/matcher.js";
 import { projectorOf } from "../plan/project.js";
 import type { Query } from "../query/ast.js";
 import type { Lowered, Match } from "../query/lowered.js";
@@ -72,7 +72,7 @@ export class Reference {
   }
 
   #hits(where: Lowered | undefined, match: Match | undefined): WireRecord[] {
-    const test = where === undefined ? () => true : matcherOf(where);
+    const test = where === undefined ? () => true : closureOf(where);
     const counter = match === undefined ? undefined : wordCounter(match);
     return this.#records.filter(
       (record) => test(record) && (match === undefined || counter === undefined || isHit(match, counter(record))),

@@ -27,44 +27,13 @@ function fieldGetter(segments: readonly string[], from: Getter | undefined): Get
   if (segments.length > 2 || isInherited(first) || (second !== undefined && isInherited(second))) {
     return (record) => walk(record.data, segments, 0);
   }
-  if (second === undefined) return topLevelGetter(first);
+  if (second === undefined) return (record) => record.data[first];
   return (record) => {
     const outer = record.data[first];
     return typeof outer === "object" && outer !== null && !Array.isArray(outer)
       ? (outer as { [key: string]: Json })[second]
       : undefined;
   };
-}
-
-// V8 keeps what it learns of a property access by its place in the source: one place that reads many names is twice as
-// slow as one that reads a single name. So the first names that a process asks for get a place each.
-const places: ((name: string) => Getter)[] = [
-  (name) => (record) => record.data[name],
-  (name) => (record) => record.data[name],
-  (name) => (record) => record.data[name],
-  (name) => (record) => record.data[name],
-  (name) => (record) => record.data[name],
-  (name) => (record) => record.data[name],
-  (name) => (record) => record.data[name],
-  (name) => (record) => record.data[name],
-  (name) => (record) => record.data[name],
-  (name) => (record) => record.data[name],
-  (name) => (record) => record.data[name],
-  (name) => (record) => record.data[name],
-  (name) => (record) => record.data[name],
-  (name) => (record) => record.data[name],
-  (name) => (record) => record.data[name],
-  (name) => (record) => record.data[name],
-];
-const placed = new Map<string, Getter>();
-
-function topLevelGetter(name: string): Getter {
-  const known = placed.get(name);
-  if (known !== undefined) return known;
-  const getter = places.pop()?.(name);
-  if (getter === undefined) return (record) => record.data[name];
-  placed.set(name, getter);
-  return getter;
 }
 
 /** Names that every object has by inheritance need an own-property check; for the rest plain access is right. */

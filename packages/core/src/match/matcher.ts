@@ -6,19 +6,25 @@ import type { CompareOp, Leaf, Lowered, Operand, Path } from "../query/lowered.j
 import type { Json, TypeMap, WireRecord } from "../record/json.js";
 import { type Getter, getterOf, typesOf } from "./access.js";
 import { classOf, compareKey, compareText, compareWithin, equalJson, equalsOperand, keyOf } from "./compare.js";
+import { fused, hasNativeOrder } from "./fuse.js";
 import { likeTest, parseLike } from "./patterns.js";
 
 export type Predicate = (record: WireRecord) => boolean;
 
 /** The condition as a function. Compile once, call for every record. */
 export function matcherOf(condition: Lowered): Predicate {
+  return fused(condition, leafMatcher) ?? closureOf(condition);
+}
+
+/** The same by closures alone: what `fused` must agree with. */
+export function closureOf(condition: Lowered): Predicate {
   switch (condition.kind) {
     case "and":
-      return every(condition.conditions.map(matcherOf));
+      return every(condition.conditions.map(closureOf));
     case "or":
-      return some(condition.conditions.map(matcherOf));
+      return some(condition.conditions.map(closureOf));
     case "not": {
-      const inner = matcherOf(condition.condition);
+      const inner = closureOf(condition.condition);
       return (record) => !inner(record);
     }
     default:
@@ -172,7 +178,7 @@ function inMatcher(get: Getter, types: TypesGetter, pointer: string, operands: r
 
 function compareMatcher(get: Getter, types: TypesGetter, pointer: string, op: CompareOp, operand: Operand): Predicate {
   if (operand.class === "number") return numberMatcher(get, op, operand.value as number);
-  if (operand.class === "string") return textMatcher(get, types, pointer, textTest(op, operand.value as string));
+  if (operand.class === "string") return textMatcher(get, types, pointer, textTest(op, operand));
   const holds = holdsFor(op);
   return (record) => {
     const value = get(record);
@@ -207,9 +213,9 @@ function numberMatcher(get: Getter, op: CompareOp, wanted: number): Predicate {
   }
 }
 
-/** Where no unit of the operand is a surrogate or above, the engine's own order is that of code points. */
-function textTest(op: CompareOp, wanted: string): (text: string) => boolean {
-  if (/[\ud800-\uffff]/.test(wanted)) {
+function textTest(op: CompareOp, operand: Operand): (text: string) => boolean {
+  const wanted = operand.value as string;
+  if (!hasNativeOrder(operand)) {
     const holds = holdsFor(op);
     return (text) => holds(compareText(text, wanted));
   }

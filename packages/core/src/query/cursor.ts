@@ -7,6 +7,7 @@ import { valueAt } from "../match/matcher.js";
 import { fromBase64, toBase64 } from "../record/base64.js";
 import { checkId } from "../record/ids.js";
 import type { Json, TypeMap, WireRecord } from "../record/json.js";
+import { parseJson } from "../record/parse-json.js";
 import type { Query } from "./ast.js";
 import { type Lowered, type Operand, type Order, valueClasses } from "./lowered.js";
 
@@ -34,7 +35,7 @@ export function decodeCursor(cursor: string, query: Query, order: readonly Order
   const bytes = fromBase64(cursor.replaceAll("-", "+").replaceAll("_", "/"));
   let parsed: unknown;
   try {
-    parsed = JSON.parse(new TextDecoder().decode(bytes));
+    parsed = parseJson(new TextDecoder().decode(bytes));
   } catch {
     throw invalid("`after` is no cursor; pass the `next` of a page unchanged.");
   }

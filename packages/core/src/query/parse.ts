@@ -9,7 +9,7 @@ import { parseLike } from "../match/patterns.js";
 import { tokenize } from "../match/tokens.js";
 import type { Json, TypeMap, TypeTag } from "../record/json.js";
 import { limits } from "../record/limits.js";
-import { filterTypes, isComparable, typesBelow, withType } from "../record/type-map.js";
+import { filterTypes, isComparable, withType } from "../record/type-map.js";
 import { encode } from "../record/values.js";
 import { type Condition, type LeafCondition, type MatchClause, operators, type Query, type SortClause } from "./ast.js";
 import { type Cursor, decodeCursor, keysetCondition } from "./cursor.js";
@@ -233,26 +233,43 @@ function operandOf(source: LeafCondition, path: Path): Operand {
   if (source.value === undefined) {
     throw invalid(`"${source.op}" on "${path.text}" takes a value; for a missing one use "not_exists".`);
   }
-  return makeOperand(source.value, source, source.type, path);
+  return makeOperand(source.value, source.types === undefined ? null : checkTypeMap(source.types), source.type, path);
 }
 
 function operandList(source: LeafCondition, path: Path): Operand[] {
   if (!Array.isArray(source.value)) throw invalid(`"${source.op}" on "${path.text}" takes a list.`);
+  const types = typesByElement(source.types);
   return (source.value as readonly unknown[]).map((item, index) => {
     if (item === undefined) throw invalid(`"${source.op}" on "${path.text}" has an undefined in its list.`);
-    return makeOperand(item, source, source.type, path, `/${index}`);
+    return makeOperand(item, types?.get(String(index)) ?? null, source.type, path);
   });
 }
 
-function makeOperand(value: unknown, source: LeafCondition, type: TypeTag | undefined, path: Path, at = ""): Operand {
-  const encoded = encode(value, { subject: `the operand on "${path.text}"`, code: "INVALID_QUERY", freeze: true });
-  let types = encoded.types;
-  if (source.types !== undefined) {
-    if (typeof source.types !== "object" || source.types === null)
-      throw invalid("`types` maps JSON Pointers to types.");
-    for (const [pointer, tag] of Object.entries(typesBelow(source.types, at) ?? {}))
-      types = withType(types, pointer, tag);
+/** The types of a list operand by element: one pass, since lists may be long. */
+function typesByElement(types: unknown): ReadonlyMap<string, TypeMap> | undefined {
+  if (types === undefined) return undefined;
+  const byElement = new Map<string, { [pointer: string]: TypeTag }>();
+  for (const [pointer, tag] of Object.entries(checkTypeMap(types))) {
+    const end = pointer.indexOf("/", 1);
+    const element = pointer.slice(1, end < 0 ? undefined : end);
+    let own = byElement.get(element);
+    if (own === undefined) {
+      own = {};
+      byElement.set(element, own);
+    }
+    own[end < 0 ? "" : pointer.slice(end)] = tag;
   }
+  return byElement;
+}
+
+function checkTypeMap(types: unknown): TypeMap {
+  if (typeof types === "object" && types !== null) return types as TypeMap;
+  throw invalid("`types` maps JSON Pointers to types.");
+}
+
+function makeOperand(value: unknown, given: TypeMap | null, type: TypeTag | undefined, path: Path): Operand {
+  const encoded = encode(value, { subject: `the operand on "${path.text}"`, code: "INVALID_QUERY", freeze: true });
+  let types = encoded.types === null ? given : given === null ? encoded.types : { ...encoded.types, ...given };
   if (type !== undefined && encoded.json !== null && types?.[""] === undefined) types = withType(types, "", type);
   return operandFrom(encoded.json, checkTypes(encoded.json, types, path));
 }

@@ -3,7 +3,7 @@
  * name of another: after `{"\\":1}` was parsed, the key of `{"\t":1}` comes back as a backslash. Texts without such a
  * key, nearly all, go straight to JSON.parse.
  */
-import type { Json } from "@dataknobs/core/backend";
+import type { Json } from "./json.js";
 
 export function parseJson(text: string): Json {
   return hasEscapedKey(text) ? parseCarefully(text) : (JSON.parse(text) as Json);
