@@ -46,7 +46,7 @@ export class Bench {
       samples.push({ ours: a.last, theirs: b.last, ratio: a.last / b.last });
     }
     const slower = median(samples.map(({ ratio }) => ratio));
-    const ratio = goal.atLeast === undefined ? slower : 1 / slower;
+    const ratio = goal?.atMost === undefined ? 1 / slower : slower;
     this.#report({
       group: this.#group,
       what,
@@ -55,7 +55,7 @@ export class Bench {
       theirs: median(samples.map((sample) => sample.theirs)) / per,
       ratio,
       goal,
-      met: goal.atLeast === undefined ? ratio <= goal.atMost : ratio >= goal.atLeast,
+      met: goal === undefined ? undefined : goal.atLeast === undefined ? ratio <= goal.atMost : ratio >= goal.atLeast,
     });
   }
 

@@ -39,7 +39,7 @@ mkdirSync(".results", { recursive: true });
 writeFileSync(".results/bench.json", `${JSON.stringify(results, undefined, 2)}\n`);
 if (options.json) console.log(JSON.stringify(results, undefined, 2));
 else {
-  const missed = rows.filter(({ met }) => !met).length;
+  const missed = rows.filter(({ met }) => met === false).length;
   console.log(
     `\n${tableOf(rows)}\n\n${rows.length} rows, ${missed} missed their goal; .results/bench.json has them all.`,
   );

@@ -14,7 +14,7 @@ export function tableOf(rows) {
       ? `${number(row.ratio)}×`
       : `${row.difference < 0 ? "" : "+"}${quantity(row.difference, row.goal)}`,
     goalText(row.goal),
-    row.met ? "met" : "MISSED",
+    row.met === undefined ? "" : row.met ? "met" : "MISSED",
   ]);
   const widths = heads.map((head, column) => Math.max(head.length, ...lines.map((line) => line[column].length)));
   const right = new Set([2, 4, 5]);
@@ -26,12 +26,16 @@ export function tableOf(rows) {
   return [print(heads), print(widths.map((width) => "─".repeat(width))), ...lines.map(print)].join("\n");
 }
 
-function goalText({ atMost, atLeast, below, unit }) {
+/** Rows without a goal are there for the record. */
+function goalText(goal) {
+  if (goal === undefined) return "";
+  const { atMost, atLeast, below, unit } = goal;
   if (below !== undefined) return `< ${quantity(below, { below, unit })} more`;
   return atMost === undefined ? `≥ ${atLeast}× as fast` : `≤ ${atMost}× the time`;
 }
 
-function quantity(value, { below, unit = "" }) {
+function quantity(value, goal) {
+  const { below, unit = "" } = goal ?? {};
   if (below !== undefined) return `${number(value)} ${unit}`.trimEnd();
   if (value >= 1000) return `${number(value / 1000)} s`;
   if (value >= 1) return `${number(value)} ms`;
