@@ -2,7 +2,7 @@
 
 export type Ranges = readonly (readonly [from: number, to: number])[];
 
-export const noRanges: Ranges = [];
+const noRanges: Ranges = [];
 
 export function rangeOf(from: number, to: number): Ranges {
   return from < to ? [[from, to]] : noRanges;

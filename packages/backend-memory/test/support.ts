@@ -130,7 +130,7 @@ const scalars = fc.oneof(
   ),
 );
 
-export const values: fc.Arbitrary<unknown> = fc.oneof(
+const values: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 6, arbitrary: scalars },
   { weight: 2, arbitrary: fc.array(scalars, { maxLength: 3 }) },
   { weight: 1, arbitrary: fc.constantFrom<unknown>({}, { a: 1 }, { a: 1n }, { a: null }, [[1]], [{ a: "1" }]) },

@@ -49,7 +49,7 @@ export function openTable(connection: Connection, settings: Settings, wanted: re
 
 const has = (layout: Layout, spec: IndexSpec): boolean => layout.indexes.some((one) => sameIndex(one, spec));
 
-export function sameIndex(a: IndexSpec, b: IndexSpec): boolean {
+function sameIndex(a: IndexSpec, b: IndexSpec): boolean {
   return pathKey(a.path) === pathKey(b.path) && a.unique === b.unique && a.text === b.text;
 }
 

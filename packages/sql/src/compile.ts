@@ -169,6 +169,6 @@ function like(dialect: Dialect, field: Field, leaf: Parameters<NonNullable<Diale
   }
 }
 
-export function textOperand(value: string): Operand {
+function textOperand(value: string): Operand {
   return { value, types: null, class: "string" };
 }

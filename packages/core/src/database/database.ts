@@ -237,7 +237,7 @@ export function notOpen(name: string, operation: string): DataknobsError {
   });
 }
 
-export function outsideWrite(name: string, operation: string): DataknobsError {
+function outsideWrite(name: string, operation: string): DataknobsError {
   return new DataknobsError(
     "UNSUPPORTED",
     `${operation} was called on the database inside the body of its own transaction, where it would wait for that ` +

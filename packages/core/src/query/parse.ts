@@ -275,7 +275,7 @@ function makeOperand(value: unknown, given: TypeMap | null, type: TypeTag | unde
 }
 
 /** An operand from JSON and types, without those that no comparison tells apart. */
-export function operandFrom(value: Json, types: TypeMap | null): Operand {
+function operandFrom(value: Json, types: TypeMap | null): Operand {
   const kept = filterTypes(types, (_, tag) => isComparable(tag));
   return Object.freeze({ value, types: kept, class: classOf(value, kept, "") });
 }

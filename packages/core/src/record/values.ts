@@ -194,7 +194,7 @@ export function decode(json: Json, types: TypeMap | null): Value {
 }
 
 /** One typed value from its JSON; the JSON itself where it does not fit, as after another program's edit. */
-export function reviveScalar(json: Json, type: TypeTag): unknown {
+function reviveScalar(json: Json, type: TypeTag): unknown {
   if (type === "float32") return Array.isArray(json) ? Float32Array.from(json as readonly number[]) : json;
   if (typeof json !== "string") return json;
   if (type === "bigint") return /^-?\d+$/.test(json) ? BigInt(json) : json;
@@ -230,7 +230,7 @@ function tag(state: State, pointer: string, type: TypeTag): void {
   state.types[pointer] = type;
 }
 
-export function isPlain(value: object): boolean {
+function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   // another realm's Object.prototype is not ours, but it too is where the chain ends
   return (

@@ -26,7 +26,7 @@ import type { StoredRecord } from "../record/stored.js";
 import type { Fields } from "../record/values.js";
 
 /** Reading and writing records, at once. As `Operations`, without promises and signals. */
-export abstract class SyncOperations<I = Fields, T = I> {
+abstract class SyncOperations<I = Fields, T = I> {
   /** @internal */
   protected abstract session(operation: string): Session;
 
