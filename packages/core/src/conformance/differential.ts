@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Capabilities } from "../backend/spi.js";
-import type { Condition, Query } from "../query/ast.js";
+import type { Condition, Operator, Query } from "../query/ast.js";
 import { operators } from "../query/ast.js";
 import { lowerCondition } from "../query/parse.js";
 import { parseJson } from "../record/parse-json.js";
