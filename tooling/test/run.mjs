@@ -100,6 +100,9 @@ function printTable() {
   }
 }
 
+// The coverage of the differential tests belongs into the record of a run.
+if (process.env.CI === "true") process.env.DATAKNOBS_COVERAGE ??= "1";
+
 for (const folder of [".", ...packages.map((one) => one.folder)]) {
   rmSync(join(folder, ".results"), { recursive: true, force: true });
 }
