@@ -1,1 +1,0 @@
-export { preset as default } from "../../tooling/jest/preset.js";
