@@ -1,0 +1,137 @@
+/** One connection: statements one after another, and streams that are read chunk by chunk. */
+import type { Call } from "@dataknobs/core/backend";
+import type { SqlValue, Statement } from "@dataknobs/sql";
+import {
+  BIGINT,
+  BLOB,
+  BOOLEAN,
+  DOUBLE,
+  type DuckDBAppender,
+  type DuckDBConnection,
+  type DuckDBResult,
+  type DuckDBType,
+  type DuckDBValue,
+  SQLNULL,
+  VARCHAR,
+} from "@duckdb/node-api";
+
+export type Row = readonly unknown[];
+
+/** Types are always said: the driver takes whole numbers for integers of 32 bits, by their value. */
+function typeOf(value: SqlValue): DuckDBType {
+  switch (typeof value) {
+    case "number":
+      return DOUBLE;
+    case "string":
+      return VARCHAR;
+    case "boolean":
+      return BOOLEAN;
+    case "bigint":
+      return BIGINT;
+    default:
+      return value === null ? SQLNULL : BLOB;
+  }
+}
+
+export class Lane {
+  readonly connection: DuckDBConnection;
+  #closed = false;
+
+  constructor(connection: DuckDBConnection) {
+    this.connection = connection;
+  }
+
+  /** The rows, all of them. */
+  async rows({ text, params }: Statement, { signal }: Call): Promise<Row[]> {
+    const work = this.connection.runAndReadAll(text, params as DuckDBValue[], params.map(typeOf));
+    return (await this.#interruptible(work, signal)).getRows();
+  }
+
+  /** The number of rows that were changed. */
+  async run({ text, params }: Statement, { signal }: Call): Promise<number> {
+    return (await this.#interruptible(this.connection.run(text, params as DuckDBValue[], params.map(typeOf)), signal))
+      .rowsChanged;
+  }
+
+  async exec(text: string): Promise<void> {
+    await this.connection.run(text);
+  }
+
+  /** A stream of rows of one text. It sees the store as it is now; another statement on this lane ends it. */
+  async open({ text, params }: Statement, { signal }: Call): Promise<Texts> {
+    const work = this.connection.stream(text, params as DuckDBValue[], params.map(typeOf));
+    return new Texts(await this.#interruptible(work, signal));
+  }
+
+  async fetch(texts: Texts, { signal }: Call): Promise<readonly string[]> {
+    return this.#interruptible(texts.next(), signal);
+  }
+
+  appender(table: string): Promise<DuckDBAppender> {
+    return this.connection.createAppender(table);
+  }
+
+  interrupt(): void {
+    if (!this.#closed) this.connection.interrupt();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.connection.closeSync();
+  }
+
+  async #interruptible<R>(work: Promise<R>, signal: AbortSignal | undefined): Promise<R> {
+    if (signal === undefined) return work;
+    const stop = (): void => this.interrupt();
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop);
+    try {
+      return await work;
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
+  }
+}
+
+/** The texts of a streamed result, a chunk at a time; an empty list at the end. */
+export class Texts {
+  readonly #result: DuckDBResult;
+  #rest: string[] | undefined;
+  #ended = false;
+
+  constructor(result: DuckDBResult) {
+    this.#result = result;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  async next(): Promise<readonly string[]> {
+    if (this.#rest !== undefined) return this.#rest.splice(0, 2048);
+    if (this.#ended) return [];
+    const chunk = await this.#result.fetchChunk();
+    const count = chunk?.rowCount ?? 0;
+    if (chunk === null || count === 0) {
+      this.#ended = true;
+      return [];
+    }
+    const texts = new Array<string>(count);
+    const vector = chunk.getColumnVector(0);
+    for (let row = 0; row < count; row++) texts[row] = vector.getItem(row) as string;
+    return texts;
+  }
+
+  /** Takes what is left into memory, so that the lane is free for another statement. */
+  async drain(): Promise<void> {
+    if (this.#ended || this.#rest !== undefined) return;
+    const rest: string[] = [];
+    for (;;) {
+      const texts = await this.next();
+      if (texts.length === 0) break;
+      for (const text of texts) rest.push(text);
+    }
+    this.#rest = rest;
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * The table: which columns there are, and which of them hold a declared field.
+ *
+ * A declared field of a type has one column of that type; a field without a type has one per common class. A value
+ * that fits none of its field's columns stays in the JSON, and the row says so in `odd`. Where a column holds the
+ * value, the JSON has null in its place: so the order of keys survives, and parents of nested fields are there.
+ */
+import { type FieldType, type IndexSpec, type Path, resolvePath, samePath } from "@dataknobs/core/backend";
+import { quoteIdentifier } from "@dataknobs/sql";
+
+/** What one column holds: all values of its class, Dates apart from other strings. */
+export type SlotKind = "number" | "string" | "boolean" | "date" | "bigint" | "bytes";
+
+export interface Slot {
+  readonly kind: SlotKind;
+  /** As SQL names the column; not quoted. */
+  readonly name: string;
+  /** Quoted. */
+  readonly column: string;
+}
+
+export interface DeclaredField {
+  readonly path: Path;
+  readonly slots: readonly Slot[];
+  /** The quoted column of a unique index: a text that is equal for equal values. */
+  readonly unique: string | undefined;
+}
+
+export interface Layout {
+  readonly table: string;
+  readonly fields: readonly DeclaredField[];
+  /** Declared indexes, those for full text included. */
+  readonly indexes: readonly IndexSpec[];
+  /** Of all fields, in the order of the columns. */
+  readonly slots: readonly Slot[];
+  /** Quoted names of the key columns of unique indexes. */
+  readonly uniques: readonly string[];
+  /** What FROM names: the table, or files. */
+  readonly source: string;
+}
+
+export const layoutVersion = 1;
+export const metaTable = "dataknobs";
+
+/** Of every table, in their order; the slots of fields follow, then the keys of unique indexes. */
+export const baseColumns = ["id", "data", "metadata", "types", "version", "created_at", "updated_at", "odd"] as const;
+
+export const baseTypes: { readonly [K in (typeof baseColumns)[number]]: string } = {
+  id: "VARCHAR PRIMARY KEY",
+  data: "JSON",
+  metadata: "JSON",
+  types: "JSON",
+  version: "VARCHAR",
+  created_at: "TIMESTAMP",
+  updated_at: "TIMESTAMP",
+  odd: "BOOLEAN",
+};
+
+export const slotTypes: { readonly [K in SlotKind]: string } = {
+  number: "DOUBLE",
+  string: "VARCHAR",
+  boolean: "BOOLEAN",
+  date: "TIMESTAMP",
+  // sortable texts, of any number of digits
+  bigint: "VARCHAR",
+  bytes: "VARCHAR",
+};
+
+const kindOf: { readonly [K in FieldType]: SlotKind } = {
+  string: "string",
+  number: "number",
+  integer: "number",
+  boolean: "boolean",
+  date: "date",
+  bigint: "bigint",
+  bytes: "bytes",
+};
+const untypedKinds: readonly SlotKind[] = ["number", "string", "boolean", "date"];
+
+/** As it is kept beside the table. */
+export interface StoredLayout {
+  readonly version: number;
+  readonly fields: readonly {
+    readonly path: readonly string[];
+    readonly slots: readonly { readonly kind: SlotKind; readonly name: string }[];
+    readonly unique?: string;
+  }[];
+  readonly indexes: readonly {
+    readonly path: readonly string[];
+    readonly type?: FieldType;
+    readonly unique: boolean;
+    readonly text: boolean;
+    readonly name: string;
+  }[];
+}
+
+export function makeLayout(
+  table: string,
+  fields: readonly DeclaredField[],
+  indexes: readonly IndexSpec[],
+  source: string = quoteIdentifier(table),
+): Layout {
+  return Object.freeze({
+    table,
+    fields,
+    indexes,
+    slots: fields.flatMap((field) => field.slots),
+    uniques: fields.flatMap(({ unique }) => (unique === undefined ? [] : [unique])),
+    source,
+  });
+}
+
+/** Every column, quoted, in the order of the table. */
+export function columnsOf({ slots, uniques }: Layout): string[] {
+  return [...baseColumns, ...slots.map(({ column }) => column), ...uniques];
+}
+
+/** The table's definition. */
+export function tableDefinition({ slots, uniques }: Layout): string {
+  const columns = [
+    ...baseColumns.map((name) => `${name} ${baseTypes[name]}`),
+    ...slots.map(({ column, kind }) => `${column} ${slotTypes[kind]}`),
+    ...uniques.map((column) => `${column} VARCHAR`),
+  ];
+  return `(${columns.join(", ")})`;
+}
+
+/** The layout with these indexes; columns of fields that had some already keep their names and types. */
+export function declare(before: Layout, indexes: readonly IndexSpec[]): Layout {
+  const taken = new Set<string>([...baseColumns, ...before.slots.map(({ name }) => name.toLowerCase())]);
+  const fields: DeclaredField[] = [];
+  for (const spec of indexes) {
+    if (spec.text || fields.some(({ path }) => samePath(path, spec.path))) continue;
+    const old = before.fields.find(({ path }) => samePath(path, spec.path));
+    const unique = indexes.some((one) => one.unique && samePath(one.path, spec.path));
+    fields.push({
+      path: spec.path,
+      slots: old?.slots ?? makeSlots(spec, indexes, taken),
+      unique: unique ? (old?.unique ?? quoteIdentifier(freeName(`${plainName(spec.path)}:unique`, taken))) : undefined,
+    });
+  }
+  return makeLayout(before.table, fields, indexes);
+}
+
+function makeSlots({ path, type }: IndexSpec, indexes: readonly IndexSpec[], taken: Set<string>): Slot[] {
+  const declared = type ?? indexes.find((spec) => spec.type !== undefined && samePath(spec.path, path))?.type;
+  const kinds = declared === undefined ? untypedKinds : [kindOf[declared]];
+  return kinds.map((kind) => {
+    const name = freeName(declared === undefined ? `${plainName(path)}:${kind}` : plainName(path), taken);
+    return { kind, name, column: quoteIdentifier(name) };
+  });
+}
+
+function plainName({ root, segments }: Path): string {
+  return root === "metadata" ? ["metadata", ...segments].join(".") : segments.join(".");
+}
+
+/** DuckDB's names are equal in any case of letters; ours come first. */
+function freeName(wanted: string, taken: Set<string>): string {
+  let name = wanted;
+  if (name === "" || taken.has(name.toLowerCase())) name = `data.${wanted}`;
+  for (let count = 2; taken.has(name.toLowerCase()); count++) name = `data.${wanted} (${count})`;
+  taken.add(name.toLowerCase());
+  return name;
+}
+
+export function storeLayout({ fields, indexes }: Layout): StoredLayout {
+  const steps = ({ root, segments }: Path): string[] => [root, ...segments];
+  return {
+    version: layoutVersion,
+    fields: fields.map(({ path, slots, unique }) => ({
+      path: steps(path),
+      slots: slots.map(({ kind, name }) => ({ kind, name })),
+      ...(unique !== undefined && { unique }),
+    })),
+    indexes: indexes.map(({ path, type, unique, text, name }) => ({
+      path: steps(path),
+      ...(type !== undefined && { type }),
+      unique,
+      text,
+      name,
+    })),
+  };
+}
+
+export function loadLayout(table: string, { fields, indexes }: StoredLayout): Layout {
+  return makeLayout(
+    table,
+    fields.map(({ path, slots, unique }) => ({
+      path: resolvePath(path),
+      slots: slots.map(({ kind, name }) => ({ kind, name, column: quoteIdentifier(name) })),
+      unique,
+    })),
+    indexes.map(({ path, type, unique, text, name }) => ({ path: resolvePath(path), type, unique, text, name })),
+  );
+}

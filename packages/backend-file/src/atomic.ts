@@ -1,0 +1,106 @@
+/**
+ * Replacing a file so that at every moment, a crash included, its path has either all of the old content or all of the
+ * new one: a temporary file in the same folder, fsync, rename, fsync of the folder. Symbolic links are followed, the
+ * permission bits and, where allowed, the owner stay.
+ */
+import {
+  chownSync,
+  closeSync,
+  fchmodSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+} from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { fault } from "./fault.js";
+import { errnoOf } from "./lock.js";
+import { flush, flushFolder, perform, type Steps, writeAll } from "./steps.js";
+
+/** The file that a path leads to in the end, there or not. */
+export function followLinks(path: string): string {
+  let at = resolve(path);
+  for (let hops = 0; hops < 40; hops++) {
+    try {
+      return realpathSync(at);
+    } catch (error) {
+      if (errnoOf(error) !== "ENOENT") throw error;
+    }
+    if (!isLink(at)) {
+      const folder = dirname(at);
+      return folder === at ? at : join(followLinks(folder), basename(at));
+    }
+    at = resolve(dirname(at), readlinkSync(at));
+  }
+  throw Object.assign(new Error("too many symbolic links"), { code: "ELOOP" });
+}
+
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+}
+
+export interface ReplaceOptions {
+  /** Whether to force it to the disk. */
+  readonly fsync: boolean;
+  /** Called just before the rename; throws to call it off. */
+  readonly check: () => void;
+}
+
+/** Replaces or creates a file. */
+export function* replaceFile(path: string, content: readonly Uint8Array[], options: ReplaceOptions): Steps<void> {
+  const before = statSync(path, { throwIfNoEntry: false });
+  const temporary = `${temporaryPrefix(path)}${process.pid}-${Math.random().toString(36).slice(2)}.tmp`;
+  const fd = openSync(temporary, "wx", 0o666);
+  try {
+    try {
+      if (before !== undefined) keepOwner(fd, temporary, before);
+      let position = 0;
+      for (const bytes of content) {
+        yield* perform(writeAll(fd, bytes, position));
+        position += bytes.length;
+        fault("temporary");
+      }
+      fault("fsync");
+      if (options.fsync) yield* perform(flush(fd, { dataOnly: false }));
+    } finally {
+      closeSync(fd);
+    }
+    options.check();
+    fault("rename");
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  fault("renamed");
+  if (options.fsync) yield* perform(flushFolder(dirname(path)));
+}
+
+function keepOwner(fd: number, temporary: string, { mode, uid, gid }: Stats): void {
+  if (process.getuid?.() === 0) chownSync(temporary, uid, gid);
+  fchmodSync(fd, mode & 0o7777);
+}
+
+/** Removes what writers of this file left when they died. Only under the file's lock. */
+export function sweepTemporaries(path: string): void {
+  const prefix = basename(temporaryPrefix(path));
+  for (const name of readdirSync(dirname(path))) {
+    if (name.startsWith(prefix) && name.endsWith(".tmp")) rmSync(join(dirname(path), name), { force: true });
+  }
+}
+
+function temporaryPrefix(path: string): string {
+  // a name may have 255 bytes: ours must fit whatever the file's own is
+  return join(
+    dirname(path),
+    `.${Buffer.from(basename(path))
+      .subarray(0, 180)
+      .toString("latin1")
+      .replace(/[^\w.-]/g, "_")}.`,
+  );
+}

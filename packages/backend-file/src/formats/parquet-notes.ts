@@ -1,0 +1,28 @@
+/** What a Parquet file of ours says about itself. */
+import type { FieldColumn } from "./parquet-columns.js";
+
+/** What the footer says about our own layout. */
+export interface FileNotes {
+  readonly layout: number;
+  readonly fields: readonly FieldColumn[];
+  /** Whether any record has metadata: else the rest is needed for fields only. */
+  readonly metadata: boolean;
+  /** Whether the rest has any field or type that no column has. */
+  readonly rest: boolean;
+  /** CRC-32 of each column chunk, row group by row group. */
+  readonly chunks: readonly string[];
+}
+
+export const notesKey = "dataknobs";
+export const footerMark: Buffer = Buffer.from("DKNFOOT1");
+
+/** Where a column chunk lies. */
+export function chunkRange(meta: {
+  readonly dictionary_page_offset?: bigint;
+  readonly data_page_offset: bigint;
+  readonly total_compressed_size: bigint;
+}): { readonly start: number; readonly end: number } {
+  const { dictionary_page_offset: dictionary, data_page_offset: data } = meta;
+  const start = Number(dictionary !== undefined && dictionary > 0n && dictionary < data ? dictionary : data);
+  return { start, end: start + Number(meta.total_compressed_size) };
+}

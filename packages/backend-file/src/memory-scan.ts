@@ -1,0 +1,17 @@
+/** A scan over records in memory. */
+import type { ScanRequest, WireRecord } from "@dataknobs/core/backend";
+import type { Skip } from "./formats/parquet-skip.js";
+import { freezeRecord } from "./image.js";
+
+export function* batches(
+  records: readonly WireRecord[],
+  { where, offset, limit, batchSize }: ScanRequest<Skip>,
+): Generator<readonly WireRecord[]> {
+  if (where?.never === true) return;
+  const end = limit === undefined ? records.length : Math.min(records.length, offset + limit);
+  for (let at = offset; at < end; at += batchSize) {
+    const batch = records.slice(at, Math.min(end, at + batchSize));
+    for (const record of batch) freezeRecord(record);
+    yield batch;
+  }
+}
