@@ -26,7 +26,8 @@ export {
   rankOf,
 } from "../match/compare.js";
 export { bm25, type Corpus, isHit, type WordCounts, wordCounter, wordsOf } from "../match/fulltext.js";
-export { likePredicate, matcherOf, type Predicate, valueAt } from "../match/matcher.js";
+export type { Matcher } from "../match/fuse.js";
+export { likePredicate, listMatcherOf, matcherOf, type Predicate, valueAt } from "../match/matcher.js";
 export { type LikePart, parseLike } from "../match/patterns.js";
 export { tokenize, tokensOf } from "../match/tokens.js";
 export type * from "../query/lowered.js";
