@@ -9,7 +9,7 @@ import { checkId, newId, newVersion } from "../record/ids.js";
 import type { JsonObject, TypeMap, WireRecord } from "../record/json.js";
 import { mergeFields } from "../record/merge.js";
 import { type StoredRecord, toStored } from "../record/stored.js";
-import { decode, type Encoded, encodeFields } from "../record/values.js";
+import { decode, type Encoded, type EncodeOptions, encodeFields } from "../record/values.js";
 import { batchError, outcomeError, versionConflict, writtenRecord } from "./outcomes.js";
 import { scanAll } from "./reads.js";
 import { validate } from "./schema.js";
@@ -50,6 +50,9 @@ const createInputKeys: ReadonlySet<string> = new Set(["id", "data", "metadata"])
 const updateInputKeys: ReadonlySet<string> = new Set(["id", "data", "metadata", "ifVersion"]);
 
 const none: Encoded<JsonObject> = Object.freeze({ json: Object.freeze({}), types: null });
+
+const sharedData: EncodeOptions = Object.freeze({ subject: "data", code: "INVALID_RECORD", freeze: false });
+const keptData: EncodeOptions = Object.freeze({ ...sharedData, freeze: true });
 
 export function* create(session: Session, data: unknown, options: CreateOptions, call: Call): Steps<StoredRecord> {
   checkOptionKeys(options, createKeys, "create");
@@ -326,7 +329,7 @@ function* insertOp(session: Session, input: CreateInput): Steps<InsertOp> {
 function insertOf(session: Session, input: CreateInput, validated: unknown, at: number): InsertOp {
   const id = input.id ?? newId();
   if (input.id !== undefined) checkId(input.id);
-  const data = encodeData(session, validated, "data");
+  const data = encodeFields(validated, session.backend.ownership === "keep" ? keptData : sharedData);
   const metadata = input.metadata === undefined ? none : encodeData(session, input.metadata, "metadata");
   return {
     kind: "insert",
