@@ -1,5 +1,5 @@
 /** Options of a backend: declared once, checked the same way from code, configuration and URLs. */
-import { DataknobsError } from "../errors.js";
+import { DataknobsError, type ErrorCode } from "../errors.js";
 import { nearest } from "../query/nearest.js";
 import type { Backend } from "./spi.js";
 
@@ -10,22 +10,22 @@ export type OptionSpec =
   /** Lists, objects, clients: checked by the backend itself; not from a URL. */
   | { readonly type: "any"; readonly secret?: boolean };
 
-export interface BackendDefinition<Options extends object = object> {
+export interface BackendDefinition<Options extends object = object, B = Backend> {
   /** `sqlite`: what `backend` says in a configuration. */
   readonly name: string;
   /** Every option there is; others are refused with the nearest name. `snake_case` spellings are accepted. */
   readonly options: { readonly [K in keyof Options]-?: OptionSpec };
   /** Does no I/O. */
-  create(options: Options): Backend;
+  create(options: Options): B;
   /** Options from a URL beside its query parameters, which core reads. */
   fromUrl?(url: BackendUrl): Partial<Options>;
 }
 
 /** A definition whose options only itself knows. */
-export interface AnyDefinition {
+export interface AnyDefinition<B = Backend> {
   readonly name: string;
   readonly options: { readonly [name: string]: OptionSpec };
-  create(options: object): Backend;
+  create(options: object): B;
   fromUrl?(url: BackendUrl): object;
 }
 
@@ -39,9 +39,9 @@ export interface BackendUrl {
 }
 
 /** A factory that users call with options; it carries its definition for configurations and URLs. */
-export interface BackendFactory<Options extends object = object> {
-  (options?: Options): Backend;
-  readonly definition: BackendDefinition<Options>;
+export interface BackendFactory<Options extends object = object, B = Backend> {
+  (options?: Options): B;
+  readonly definition: BackendDefinition<Options, B>;
 }
 
 /**
@@ -51,13 +51,33 @@ export interface BackendFactory<Options extends object = object> {
  * export const memory = defineBackend<MemoryOptions>({ name: "memory", options: { capacity: { type: "number" } }, create: … });
  */
 export function defineBackend<Options extends object>(definition: BackendDefinition<Options>): BackendFactory<Options> {
-  const factory = (options?: Options): Backend =>
+  return factoryOf(definition);
+}
+
+/** The factory of a definition of any kind of store. */
+export function factoryOf<Options extends object, B>(
+  definition: BackendDefinition<Options, B>,
+): BackendFactory<Options, B> {
+  const factory = (options?: Options): B =>
     definition.create(checkOptions(definition as unknown as AnyDefinition, options ?? {}) as Options);
   return Object.assign(factory, { definition });
 }
 
 /** The options under their right names. Throws `INVALID_CONFIG`; never prints a value that may be secret. */
-export function checkOptions(definition: AnyDefinition, input: object): object {
+export function checkOptions(
+  definition: Pick<AnyDefinition, "name" | "options">,
+  input: object,
+  code: ErrorCode = "INVALID_CONFIG",
+): object {
+  try {
+    return checkedOptions(definition, input);
+  } catch (error) {
+    if (!DataknobsError.is(error) || code === error.code) throw error;
+    throw new DataknobsError(code, error.message, error.details);
+  }
+}
+
+function checkedOptions(definition: Pick<AnyDefinition, "name" | "options">, input: object): object {
   if (typeof input !== "object" || input === null || Array.isArray(input)) {
     throw bad(definition.name, `takes an object of options`);
   }
@@ -102,7 +122,10 @@ function checkOption(backend: string, name: string, value: unknown, spec: Option
 }
 
 /** Options from the text of a URL's query parameters. */
-export function parseOptions(definition: AnyDefinition, parameters: Iterable<[string, string]>): object {
+export function parseOptions(
+  definition: Pick<AnyDefinition, "name" | "options">,
+  parameters: Iterable<[string, string]>,
+): object {
   const specs = definition.options;
   const options: { [name: string]: unknown } = {};
   for (const [key, text] of parameters) {
