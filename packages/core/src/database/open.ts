@@ -104,19 +104,21 @@ export function makeBackend(definition: AnyDefinition, parts: SourceParts, setti
   return { backend: definition.create(checkOptions(definition, own)), settings };
 }
 
-interface ParsedUrl {
+export interface ParsedUrl {
   readonly scheme: string;
   readonly rest: string;
   readonly href: string;
   readonly parameters: URLSearchParams;
 }
 
-function parseUrl(text: string): ParsedUrl {
+/** Throws `INVALID_CONFIG`; `kind` is what the URL is of. */
+export function parseUrl(text: string, kind = "database"): ParsedUrl {
   const match = /^([a-z][a-z0-9+.-]*):([^?]*)(?:\?(.*))?$/i.exec(text);
   const [, scheme, rest, search] = match ?? [];
   if (scheme === undefined || rest === undefined) {
     // never print the text: a URL may hold a password
-    throw new DataknobsError("INVALID_CONFIG", 'A database URL begins with a backend, as in "sqlite:app.db".');
+    const example = kind === "database" ? "sqlite:app.db" : "memory:";
+    throw new DataknobsError("INVALID_CONFIG", `A ${kind} URL begins with a backend, as in "${example}".`);
   }
   return { scheme: scheme.toLowerCase(), rest, href: `${scheme}:${rest}`, parameters: new URLSearchParams(search) };
 }

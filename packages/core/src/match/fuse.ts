@@ -124,16 +124,18 @@ function write(condition: Lowered, parts: Parts, closureOf: (leaf: Leaf) => Pred
 function writeLeaf(leaf: Leaf, parts: Parts, closureOf: (leaf: Leaf) => Predicate): string {
   const add = (value: unknown): string => `c${parts.values.push(value) - 1}`;
   const [name] = leaf.path.segments;
-  const plain = leaf.path.root === "data" && leaf.path.segments.length === 1 && name !== undefined;
+  const { root } = leaf.path;
+  const plain = (root === "data" || root === "metadata") && leaf.path.segments.length === 1 && name !== undefined;
   // names that every object inherits need the closures' own-property check
   if (plain && !(name in Object.prototype)) {
     const field = (): string => {
       parts.names.push(name);
       parts.inlined = true;
-      return `r.data[${add(name)}]`;
+      return `r.${root}[${add(name)}]`;
     };
     // a text may stand for a bigint or bytes where the record has types: then the closure decides
-    const isText = (): string => `(r.types === null || ${add(closureOf(leaf))}(r))`;
+    const types = root === "data" ? "types" : "metadataTypes";
+    const isText = (): string => `(r.${types} === null || ${add(closureOf(leaf))}(r))`;
     switch (leaf.kind) {
       case "exists":
         return `((v = ${field()}) !== undefined && v !== null)`;

@@ -3,7 +3,7 @@ import type { Backend } from "../backend/spi.js";
 import type { Condition } from "../query/ast.js";
 import type { Leaf } from "../query/lowered.js";
 import { emulatedParts, type QueryPlan } from "./plan.js";
-import { leavesOf } from "./split.js";
+import { leavesOf, type Split } from "./split.js";
 
 export interface ClausePlan {
   /** As it was written. */
@@ -44,20 +44,7 @@ export interface AggregateExplanation extends Explanation {
 }
 
 export function explainPlan(plan: QueryPlan, backend: Backend): Explanation {
-  const residual = new Set<Leaf>(plan.residual === undefined ? [] : leavesOf(plan.residual));
-  const clauses = mergeClauses(
-    [...plan.leaves].map(([leaf, { compiled, index, why }]) => {
-      const emulated = residual.has(leaf);
-      const narrowed = emulated && compiled;
-      return {
-        clause: leaf.source,
-        how: emulated ? "emulated" : "pushed",
-        ...(narrowed && { narrowed }),
-        ...(index !== undefined && { index }),
-        ...(emulated && { why: why ?? (compiled ? siblingReason : generalReason(leaf, backend.name)) }),
-      } satisfies ClausePlan;
-    }),
-  );
+  const clauses = explainClauses(plan, backend.name);
   const indexed = [...plan.leaves.values()].some(({ index }) => index !== undefined);
   const byIndex =
     indexed || plan.matchIndex !== undefined || (plan.orderIndex !== undefined && plan.query.limit !== undefined);
@@ -87,6 +74,24 @@ export function explainPlan(plan: QueryPlan, backend: Backend): Explanation {
     emulated: emulatedParts(plan).length > 0,
     native: backend.native?.(plan.request),
   } satisfies Explanation);
+}
+
+/** What became of every clause of a condition that was split. */
+export function explainClauses(parts: Pick<Split<unknown>, "leaves" | "residual">, backend: string): ClausePlan[] {
+  const residual = new Set<Leaf>(parts.residual === undefined ? [] : leavesOf(parts.residual));
+  return mergeClauses(
+    [...parts.leaves].map(([leaf, { compiled, index, why }]) => {
+      const emulated = residual.has(leaf);
+      const narrowed = emulated && compiled;
+      return {
+        clause: leaf.source,
+        how: emulated ? "emulated" : "pushed",
+        ...(narrowed && { narrowed }),
+        ...(index !== undefined && { index }),
+        ...(emulated && { why: why ?? (compiled ? siblingReason : generalReason(leaf, backend)) }),
+      } satisfies ClausePlan;
+    }),
+  );
 }
 
 const siblingReason = "the engine only narrows the candidates";

@@ -11,7 +11,15 @@ import type { Json, TypeMap, TypeTag } from "../record/json.js";
 import { limits } from "../record/limits.js";
 import { filterTypes, isComparable, withType } from "../record/type-map.js";
 import { encode } from "../record/values.js";
-import { type Condition, type LeafCondition, type MatchClause, operators, type Query, type SortClause } from "./ast.js";
+import {
+  type Condition,
+  type LeafCondition,
+  type MatchClause,
+  operators,
+  type PathInput,
+  type Query,
+  type SortClause,
+} from "./ast.js";
 import { type Cursor, decodeCursor, keysetCondition } from "./cursor.js";
 import type { CompareOp, Lowered, LoweredQuery, Match, Operand, Order, Path } from "./lowered.js";
 import { nearest } from "./nearest.js";
@@ -25,6 +33,8 @@ export interface ParseContext {
   /** Paths declared `text: true`: the default of `match`. */
   readonly textFields: readonly Path[];
 }
+
+type PathResolver = (input: PathInput) => Path;
 
 const noContext: ParseContext = { textFields: [] };
 
@@ -86,7 +96,8 @@ function continueAfter(lowered: LoweredQuery, query: Query): LoweredQuery {
   };
 }
 
-export function lowerCondition(condition: Condition, depth = 1): Lowered {
+/** `resolve` says what the paths in it mean. */
+export function lowerCondition(condition: Condition, resolve: PathResolver = resolvePath, depth = 1): Lowered {
   if (depth > limits.conditionNesting) {
     throw new DataknobsError("LIMIT_EXCEEDED", `Conditions are nested at most ${limits.conditionNesting} deep.`, {
       limit: limits.conditionNesting,
@@ -100,20 +111,20 @@ export function lowerCondition(condition: Condition, depth = 1): Lowered {
     checkKeys(condition, [kind], `A condition with "${kind}"`);
     const parts: unknown = (condition as { [key: string]: unknown })[kind];
     if (!Array.isArray(parts)) throw invalid(`"${kind}" takes a list of conditions.`);
-    return { kind, conditions: parts.map((part: Condition) => lowerCondition(part, depth + 1)) };
+    return { kind, conditions: parts.map((part: Condition) => lowerCondition(part, resolve, depth + 1)) };
   }
   if ("not" in condition) {
     checkKeys(condition, ["not"], 'A condition with "not"');
     if (Array.isArray(condition.not)) throw invalid('"not" takes one condition, not a list.');
-    return { kind: "not", condition: lowerCondition(condition.not, depth + 1) };
+    return { kind: "not", condition: lowerCondition(condition.not, resolve, depth + 1) };
   }
-  return lowerLeaf(condition);
+  return lowerLeaf(condition, resolve);
 }
 
-function lowerLeaf(source: LeafCondition): Lowered {
+function lowerLeaf(source: LeafCondition, resolve: PathResolver): Lowered {
   checkKeys(source, leafKeys, "A condition");
   if (!Object.hasOwn(source, "path")) throw invalid('A condition names a "path".');
-  const path = resolvePath(source.path);
+  const path = resolve(source.path);
   const { op } = source;
   const exists: Lowered = { kind: "exists", path, source };
   const present = (leaf: Lowered): Lowered => ({ kind: "and", conditions: [exists, { kind: "not", condition: leaf }] });

@@ -35,15 +35,21 @@ export function joinPath(segments: readonly string[]): string {
   return segments.map((segment) => segment.replace(/[\\.]/g, "\\$&")).join(".");
 }
 
-/** The path that the input names. Throws `INVALID_QUERY` or `LIMIT_EXCEEDED`. */
-export function resolvePath(input: PathInput): Path {
+/** The segments that the input names, of which there is one at least. Throws `INVALID_QUERY` or `LIMIT_EXCEEDED`. */
+function segmentsOf(input: PathInput): [string, ...string[]] {
   const segments = typeof input === "string" ? splitPath(input) : input;
   if (!Array.isArray(segments) || segments.length === 0 || !segments.every((part) => typeof part === "string")) {
     throw new DataknobsError("INVALID_QUERY", 'A path is a dotted text such as "address.city", or a list of names.');
   }
   for (const segment of segments as string[]) checkSegment(segment);
-  const text = joinPath(segments as string[]);
-  const [first, ...rest] = segments as [string, ...string[]];
+  return segments as [string, ...string[]];
+}
+
+/** The path that the input names. Throws `INVALID_QUERY` or `LIMIT_EXCEEDED`. */
+export function resolvePath(input: PathInput): Path {
+  const segments = segmentsOf(input);
+  const text = joinPath(segments);
+  const [first, ...rest] = segments;
   if (scalarRoots.has(first)) {
     if (rest.length > 0) {
       throw new DataknobsError(
@@ -56,7 +62,25 @@ export function resolvePath(input: PathInput): Path {
   }
   if (first === "metadata") return freeze("metadata", rest, text);
   if (first === "data") return freeze("data", rest, text);
-  return freeze("data", segments as string[], text);
+  return freeze("data", segments, text);
+}
+
+/**
+ * The path that the input names in a filter of vectors: a metadata field, or `id`. `metadata.x` and `x` are the same;
+ * a field named `id` or `metadata` is `metadata.id` or `metadata.metadata`.
+ */
+export function resolveFilterPath(input: PathInput): Path {
+  const segments = segmentsOf(input);
+  const text = joinPath(segments);
+  const [first, ...rest] = segments;
+  if (first === "metadata") return freeze("metadata", rest, text);
+  if (first !== "id") return freeze("metadata", segments, text);
+  if (rest.length === 0) return idPath;
+  throw new DataknobsError(
+    "INVALID_QUERY",
+    `"id" is the vector's own id and has no fields; a metadata field of that name is "metadata.${text}".`,
+    { field: text },
+  );
 }
 
 export const idPath: Path = resolvePath("id");
