@@ -1,0 +1,15 @@
+/**
+ * `@dataknobs/core/vector`: what a vector store implements, and the reference semantics that it may build on.
+ */
+export {
+  defineVectorBackend,
+  registerVectorBackend,
+  type VectorBackendDefinition,
+  type VectorBackendFactory,
+  vectorBackendNames,
+} from "./define.js";
+export { lowerFilter, matchingCompiler, type RowMatcher, rowMatcherOf } from "./filter.js";
+export { matrixOf } from "./matrix.js";
+export { distanceOf, dotOf, type Metric, metrics, normOf, scoreOf } from "./metric.js";
+export { compareHits, NearestRows } from "./nearest-rows.js";
+export * from "./spi.js";
