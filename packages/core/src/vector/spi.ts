@@ -104,7 +104,10 @@ export interface VectorSearchRequest<P> extends Call {
   readonly limit: number;
   readonly where: P | undefined;
   readonly include: readonly VectorPart[];
-  /** The answer must be exact: only passed as true where `capabilities.exactSearch`. */
+  /**
+   * The answer must be exact, and complete as `capabilities.complete` says: only passed as true where
+   * `capabilities.exactSearch`. False with an exact index too.
+   */
   readonly exact: boolean;
   /** Of this call, by the names that `searchOptions` declares. */
   readonly tuning: { readonly [name: string]: unknown };
