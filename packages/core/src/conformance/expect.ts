@@ -71,6 +71,10 @@ function differs(a: unknown, b: unknown, at: string): string | undefined {
   const tag = tagOf(a);
   if (tag !== tagOf(b)) return at;
   if (tag === "[object Date]") return Number(a) === Number(b) ? undefined : at;
+  // neither has keys of its own: without this, any two would be equal
+  if (tag === "[object Set]" || tag === "[object Map]") {
+    return differs([...(a as Iterable<unknown>)], [...(b as Iterable<unknown>)], at);
+  }
   const isList = Array.isArray(a) || ArrayBuffer.isView(a);
   if (isList !== (Array.isArray(b) || ArrayBuffer.isView(b))) return at;
   const keys = Object.keys(a);
