@@ -4,3 +4,5 @@
 export type { Case, Deviation, Mode } from "./case.js";
 export type { Session, TestDatabase } from "./session.js";
 export { type BackendSuite, casesOf, runCase, testBackend } from "./suite.js";
+export type { VectorCase, VectorMode, VectorTestSession } from "./vector/case.js";
+export { runVectorCase, testVectorBackend, type VectorBackendSuite, vectorCasesOf } from "./vector/suite.js";

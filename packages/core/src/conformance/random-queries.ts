@@ -181,7 +181,7 @@ function escapeRegex(point: string): string {
   return /[\\^$.*+?()[\]{}|/]/.test(point) ? `\\${point}` : point;
 }
 
-function conditionOf(pool: Pool): fc.Arbitrary<Condition> {
+export function conditionOf(pool: Pool): fc.Arbitrary<Condition> {
   const leaf: fc.Arbitrary<Condition> = fc
     .tuple(path, fc.constantFrom(...combinations))
     .chain(([on, [op, operandClass]]) => leafOf(on, op, operandClass, pool));

@@ -103,12 +103,13 @@ export function casesOf(capabilities: Partial<Capabilities> = {}, size: Partial<
   return allCases({ ...sizeOf({}), ...size }, { ...floor, ...capabilities }, undefined);
 }
 
-function sizeOf({ runs, seed }: Pick<BackendSuite, "runs" | "seed">): SuiteSize {
+/** What the suite was told, else the environment, else the default. */
+export function sizeOf({ runs, seed }: Pick<BackendSuite, "runs" | "seed">, otherwise = 2100): SuiteSize {
   const number = (name: string): number | undefined => {
     const text = process.env[name];
     return text === undefined || text === "" ? undefined : Number(text);
   };
-  return { runs: runs ?? number("DATAKNOBS_RUNS") ?? 2100, seed: seed ?? number("DATAKNOBS_SEED") ?? 20_240_131 };
+  return { runs: runs ?? number("DATAKNOBS_RUNS") ?? otherwise, seed: seed ?? number("DATAKNOBS_SEED") ?? 20_240_131 };
 }
 
 function checkSuite(suite: BackendSuite, cases: readonly Case[], expected: Capabilities): void {
@@ -142,7 +143,8 @@ function define(suite: BackendSuite, one: Case, mode: Mode, expected: Capabiliti
   suite.it(name, deviation === undefined ? run : () => mustFail(one.id, run), suite.timeout ?? 60_000);
 }
 
-async function mustFail(id: string, run: () => Promise<void>): Promise<void> {
+/** What a declared deviation is held to. */
+export async function mustFail(id: string, run: () => Promise<void>): Promise<void> {
   try {
     await run();
   } catch {
