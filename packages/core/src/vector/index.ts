@@ -8,6 +8,8 @@ export {
   type VectorBackendFactory,
   vectorBackendNames,
 } from "./define.js";
+export { type LoadedFile, loadFile, type SaveRequest, type Section, saveFile } from "./file/file.js";
+export { toLittleEndian } from "./file/format.js";
 export { lowerFilter, matchingCompiler, type RowMatcher, rowMatcherOf } from "./filter.js";
 export { matrixOf } from "./matrix.js";
 export { distanceOf, dotOf, type Metric, metrics, normOf, scoreOf } from "./metric.js";

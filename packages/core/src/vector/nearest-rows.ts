@@ -1,48 +1,54 @@
 /** The k nearest rows of any number: ties broken by id. Also the exact answer where a store has none. */
 import { compareText } from "../match/compare.js";
-import type { VectorHit } from "./spi.js";
 
-export function compareHits(a: VectorHit, b: VectorHit): number {
+/** Whatever has a distance and an id. */
+export interface Measured {
+  readonly id: string;
+  readonly distance: number;
+}
+
+/** Nearest first, ties by id. */
+export function compareHits(a: Measured, b: Measured): number {
   return a.distance - b.distance || compareText(a.id, b.id);
 }
 
 /** Keeps the nearest `size` hits, in a heap with the farthest of them on top. */
-export class NearestRows {
+export class NearestRows<H extends Measured> {
   readonly #size: number;
-  readonly #heap: VectorHit[] = [];
+  readonly #heap: H[] = [];
 
   constructor(size: number) {
     this.#size = size;
   }
 
-  /** Whether a hit at this distance may still be kept. */
-  wants(distance: number): boolean {
-    return this.#heap.length < this.#size || distance <= (this.#heap[0] as VectorHit).distance;
+  /** Hits at a greater distance are not kept any more. */
+  get bound(): number {
+    return this.#heap.length < this.#size ? Number.POSITIVE_INFINITY : (this.#heap[0] as H).distance;
   }
 
-  add(hit: VectorHit): void {
+  add(hit: H): void {
     const heap = this.#heap;
     if (heap.length < this.#size) {
       heap.push(hit);
       this.#up(heap.length - 1);
-    } else if (compareHits(hit, heap[0] as VectorHit) < 0) {
+    } else if (compareHits(hit, heap[0] as H) < 0) {
       heap[0] = hit;
       this.#down();
     }
   }
 
   /** Nearest first. */
-  sorted(): VectorHit[] {
+  sorted(): H[] {
     return [...this.#heap].sort(compareHits);
   }
 
   #up(at: number): void {
     const heap = this.#heap;
-    const moved = heap[at] as VectorHit;
+    const moved = heap[at] as H;
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      if (compareHits(moved, heap[parent] as VectorHit) <= 0) break;
-      heap[at] = heap[parent] as VectorHit;
+      if (compareHits(moved, heap[parent] as H) <= 0) break;
+      heap[at] = heap[parent] as H;
       at = parent;
     }
     heap[at] = moved;
@@ -50,14 +56,14 @@ export class NearestRows {
 
   #down(): void {
     const heap = this.#heap;
-    const moved = heap[0] as VectorHit;
+    const moved = heap[0] as H;
     let at = 0;
     for (;;) {
       let child = at * 2 + 1;
       if (child >= heap.length) break;
-      if (child + 1 < heap.length && compareHits(heap[child + 1] as VectorHit, heap[child] as VectorHit) > 0) child++;
-      if (compareHits(heap[child] as VectorHit, moved) <= 0) break;
-      heap[at] = heap[child] as VectorHit;
+      if (child + 1 < heap.length && compareHits(heap[child + 1] as H, heap[child] as H) > 0) child++;
+      if (compareHits(heap[child] as H, moved) <= 0) break;
+      heap[at] = heap[child] as H;
       at = child;
     }
     heap[at] = moved;

@@ -239,14 +239,14 @@ async function measureAll(
   call: Call,
 ): Promise<VectorHit[][]> {
   const distance = distanceOf(session.metric);
-  const kept = queries.map(() => new NearestRows(k));
+  const kept = queries.map(() => new NearestRows<VectorHit>(k));
   const parts: readonly VectorPart[] = include.includes("vector") ? include : [...include, "vector"];
   for await (const rows of scanRows(session, filter, parts, call)) {
     for (const [index, query] of queries.entries()) {
-      const nearest = kept[index] as NearestRows;
+      const nearest = kept[index] as NearestRows<VectorHit>;
       for (const row of rows) {
         const far = tidyDistance(session.metric, distance(query, row.vector as Float32Array));
-        if (nearest.wants(far) && scoreOf(session.metric, far) >= minScore) nearest.add({ ...row, distance: far });
+        if (far <= nearest.bound && scoreOf(session.metric, far) >= minScore) nearest.add({ ...row, distance: far });
       }
     }
   }
