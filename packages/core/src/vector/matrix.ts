@@ -26,16 +26,14 @@ export function copyVector(
       actual: vector.length,
     });
   }
+  copyNumbers(vector, into);
   let isZero = true;
   for (let index = 0; index < dimensions; index++) {
-    const number = vector[index];
-    // a list may hold anything, and a text would be taken for a number
-    into[index] = typeof number === "number" ? number : Number.NaN;
-    const rounded = into[index] as number;
-    if (!Number.isFinite(rounded)) throw notFinite(code, subject, number, index);
+    // the sum makes a negative zero a zero: it would come back from one store and not from another
+    const rounded = (into[index] as number) + 0;
+    if (rounded - rounded !== 0) throw notFinite(code, subject, vector[index], index);
+    into[index] = rounded;
     if (rounded !== 0) isZero = false;
-    // no negative zero: it would come back from one store and not from another
-    else into[index] = 0;
   }
   if (isZero && metric === "cosine") {
     throw new DataknobsError(
@@ -45,6 +43,18 @@ export function copyVector(
         metric,
       },
     );
+  }
+}
+
+function copyNumbers(vector: ArrayLike<unknown>, into: Float32Array): void {
+  if (!Array.isArray(vector)) {
+    into.set(vector as ArrayLike<number>);
+    return;
+  }
+  for (let index = 0; index < into.length; index++) {
+    const number: unknown = vector[index];
+    // a list may hold anything, and a text would be taken for a number
+    into[index] = typeof number === "number" ? number : Number.NaN;
   }
 }
 

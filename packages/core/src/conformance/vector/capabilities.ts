@@ -35,7 +35,7 @@ export const capabilityCases: readonly VectorCase[] = [
   },
   {
     id: "capabilities/an-exact-index-searches-exactly-when-asked",
-    run: async ({ capabilities }) => {
+    run: async ({ store: { capabilities } }) => {
       if (capabilities.index === "exact" && capabilities.complete) same(capabilities.exactSearch, true);
     },
   },

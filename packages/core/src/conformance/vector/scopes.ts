@@ -32,6 +32,7 @@ export const scopeCases: readonly VectorCase[] = [
       same(await store.get(["x"]), [{ id: "x", vector: f32(0, 0, 1), metadata: { of: "none" } }]);
       same(await a.delete(["x"]), [true]);
       same(await a.delete(["x"]), [false]);
+      same(await a.get(["x"]), [undefined]);
       same([await a.count(), await b.count(), await store.count()], [0, 1, 1]);
     },
   },

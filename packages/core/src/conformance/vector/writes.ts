@@ -1,6 +1,7 @@
 /** Adding, getting, deleting. */
 import assert from "node:assert/strict";
 import { where } from "../../query/builder.js";
+import type { VectorEntry } from "../../vector/writes.js";
 import { idsOf, same } from "../expect.js";
 import type { VectorCase } from "./case.js";
 import { clustered, entriesOf } from "./vectors.js";
@@ -157,8 +158,12 @@ export const writeCases: readonly VectorCase[] = [
   {
     id: "get/what-it-gives-is-yours",
     run: async ({ store }) => {
-      await store.add([{ id: "a", vector: [1, 2, 3], metadata: { at: new Date(5), bytes: new Uint8Array([1]) } }]);
-      const before = await store.get(["a"]);
+      const stored = (): object => ({
+        id: "a",
+        vector: f32(1, 2, 3),
+        metadata: { at: new Date(5), bytes: new Uint8Array([1]) },
+      });
+      await store.add([stored() as VectorEntry]);
       const look = async (): Promise<void> => {
         for (const { vector, metadata } of await found(store.get(["a"]))) {
           vector.fill(9);
@@ -172,7 +177,7 @@ export const writeCases: readonly VectorCase[] = [
         for await (const one of store.stream()) one.vector.fill(9);
       };
       await look();
-      same(await store.get(["a"]), before);
+      same(await store.get(["a"]), [stored()]);
       same(idsOf(await store.search([1, 2, 3], { k: 1 })), ["a"]);
     },
   },
