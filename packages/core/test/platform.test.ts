@@ -7,6 +7,7 @@ import { describe, it } from "@jest/globals";
 const here = dirname(fileURLToPath(import.meta.url));
 const core = resolve(here, "../src");
 const memory = resolve(here, "../../backend-memory/src");
+const vectors = resolve(here, "../../vector-memory/src");
 
 /** What a file imports when it is loaded. */
 function importsOf(file: string): string[] {
@@ -19,8 +20,8 @@ function filesOf(folder: string): string[] {
   return globSync("**/*.ts", { cwd: folder }).map((file) => join(folder, file));
 }
 
-describe("core and the memory backend run anywhere", () => {
-  for (const folder of [core, memory]) {
+describe("core and the memory stores run anywhere", () => {
+  for (const folder of [core, memory, vectors]) {
     it(`${relative(resolve(here, "../.."), folder)} imports no Node module outside conformance`, () => {
       const files = filesOf(folder).filter((file) => !file.includes(`${core}/conformance`));
       assert.ok(files.length > 3);
@@ -34,7 +35,7 @@ describe("core and the memory backend run anywhere", () => {
   }
 
   it("core's entry points do not reach the conformance suite", () => {
-    for (const entry of ["index.ts", "backend/index.ts"]) {
+    for (const entry of ["index.ts", "backend/index.ts", "vector/index.ts"]) {
       const reached = new Set<string>();
       const visit = (file: string): void => {
         if (reached.has(file)) return;

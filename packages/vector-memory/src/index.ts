@@ -1,7 +1,7 @@
 /** `@dataknobs/vector-memory`: vectors in memory, searched exactly, saved to a file where one is named. */
 import { defineVectorBackend, type VectorBackendFactory } from "@dataknobs/core/vector";
 import { MemoryVectors } from "./backend.js";
-import { optionSpecs, type VectorMemoryOptions } from "./options.js";
+import { fromUrl, optionSpecs, type VectorMemoryOptions } from "./options.js";
 
 export type { VectorMemoryOptions };
 
@@ -22,5 +22,5 @@ export const vectorMemory: VectorBackendFactory<VectorMemoryOptions> = defineVec
   name: "memory",
   options: optionSpecs,
   create: (options) => new MemoryVectors(options),
-  fromUrl: ({ rest }) => (rest === "" ? {} : { path: decodeURIComponent(rest) }),
+  fromUrl,
 });
