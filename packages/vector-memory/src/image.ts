@@ -58,7 +58,20 @@ interface Line {
   readonly text?: string;
 }
 
-/** The scopes that a file holds. `undefined` where its sections do not go together. */
+function lineOf(text: string): Line | undefined {
+  let line: Partial<Line>;
+  try {
+    line = parseJson(text) as unknown as Partial<Line>;
+  } catch {
+    // its checksum is right: another program wrote it so
+    return undefined;
+  }
+  const { id, metadata, scope = "", text: own = "" } = line ?? {};
+  const right = typeof id === "string" && typeof scope === "string" && typeof own === "string";
+  return right && typeof metadata === "object" && metadata !== null ? (line as Line) : undefined;
+}
+
+/** The scopes that a file holds. `undefined` where its sections are not what they should be. */
 export function scopesOf({ sections }: LoadedFile, dimensions: number): Map<string, Slab> | undefined {
   const bytes = sections.get("vectors") ?? new Uint8Array(0);
   const lines = new TextDecoder().decode(sections.get("rows")).split("\n");
@@ -67,7 +80,9 @@ export function scopesOf({ sections }: LoadedFile, dimensions: number): Map<stri
   const floats = toLittleEndian(new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4));
   const scopes = new Map<string, Slab>();
   for (const [at, text] of lines.entries()) {
-    const { scope = "", id, metadata, types = null, text: own } = parseJson(text) as unknown as Line;
+    const line = lineOf(text);
+    if (line === undefined) return undefined;
+    const { scope = "", id, metadata, types = null, text: own } = line;
     let slab = scopes.get(scope);
     if (slab === undefined) {
       slab = new Slab(dimensions);
