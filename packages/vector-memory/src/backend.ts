@@ -34,8 +34,8 @@ import { Slab, type SlabRow } from "./slab.js";
 const name = "memory";
 
 export class MemoryVectors implements VectorBackend<Lowered> {
-  readonly name = name;
-  readonly compiler = matchingCompiler;
+  readonly name: string = name;
+  readonly compiler: Compiler<Lowered> = matchingCompiler;
   readonly capabilities: VectorCapabilities;
   readonly #path: string | undefined;
   #scopes = new Map<string, Slab>();

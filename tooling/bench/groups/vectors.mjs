@@ -35,7 +35,9 @@ export default async function measure(bench, { rows }) {
     goal: { atMost: 0.5 },
     per: questions.length,
     ours: () =>
-      each(async (question) => (await store.search(question, { k, include: [], filter: where("tenth", "=", 3) })).length),
+      each(
+        async (question) => (await store.search(question, { k, include: [], filter: where("tenth", "=", 3) })).length,
+      ),
     theirs: () => each(async (question) => (await store.search(question, { k, include: [] })).length),
   });
   await store.close();
