@@ -2,7 +2,14 @@
  * Vectors in memory: exact, synchronous inside, so that every call sees a whole store. Saved to a file when asked and
  * at close, where there is a path.
  */
-import { DataknobsError, type JsonObject, type Lowered, leafKinds, mergeFields } from "@dataknobs/core/backend";
+import {
+  type Compiler,
+  DataknobsError,
+  type JsonObject,
+  type Lowered,
+  leafKinds,
+  mergeFields,
+} from "@dataknobs/core/backend";
 import {
   type DeleteRequest,
   type FileRequest,
