@@ -37,6 +37,17 @@ export type {
   UpsertInput,
 } from "./database/writes.js";
 export { DataknobsError, type ErrorCode, type ErrorDetails, errorCodes } from "./errors.js";
+export type { CheckpointStore } from "./migrate/checkpoint.js";
+export type { ContentHash } from "./migrate/digest.js";
+export { contentHash, migrate } from "./migrate/migrate.js";
+export type {
+  MigrateOptions,
+  MigrationFailure,
+  MigrationProgress,
+  MigrationReport,
+  MigrationTally,
+  Verification,
+} from "./migrate/options.js";
 export type { AggregateExplanation, ClausePlan, Explanation, StepPlan } from "./plan/explain.js";
 export {
   type Condition,
