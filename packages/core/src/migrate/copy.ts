@@ -5,8 +5,9 @@ import { asDataknobsError } from "../database/session.js";
 import { isThenable, orAborted } from "../database/steps.js";
 import { makeOp, type WriteRecord } from "../database/write-stream.js";
 import { DataknobsError, toError } from "../errors.js";
+import { freezeRecord } from "../record/freeze.js";
 import { newVersion } from "../record/ids.js";
-import type { Json, WireRecord } from "../record/json.js";
+import type { WireRecord } from "../record/json.js";
 import { type StoredRecord, toStored } from "../record/stored.js";
 import { contentText } from "./digest.js";
 import type { CheckedOptions, MigrationFailure, MigrationTally } from "./options.js";
@@ -33,7 +34,8 @@ export async function opOf(
   { transform, onConflict }: CheckedOptions,
 ): Promise<Op | null> {
   if (transform === undefined && session.schema === undefined) {
-    if (session.backend.ownership === "keep") freeze(record);
+    // a store that keeps what it is given gets what nobody can change
+    if (session.backend.ownership === "keep") freezeRecord(record);
     const { id, data, types, metadata, metadataTypes } = record;
     const kind = onConflict === "replace" ? "upsert" : "insert";
     return { kind, id, data, types, metadata, metadataTypes, version: newVersion(), at: Date.now() };
@@ -211,17 +213,4 @@ function unwritten(id: string): DataknobsError {
   return new DataknobsError("UNEXPECTED", `The record ${JSON.stringify(id)} was not written, and nothing says why.`, {
     id,
   });
-}
-
-/** A store that keeps what it is given gets what nobody can change. */
-function freeze(record: WireRecord): void {
-  freezeDeep(record.data);
-  freezeDeep(record.metadata);
-}
-
-function freezeDeep(value: Json): void {
-  // whatever was frozen before was frozen to the bottom
-  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return;
-  for (const item of Object.values(value) as readonly Json[]) freezeDeep(item);
-  Object.freeze(value);
 }
