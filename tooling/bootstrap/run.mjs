@@ -63,7 +63,7 @@ function installWorkspace(env, runtime) {
   const stamp = join(root, "node_modules", ".dataknobs-installed");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
 
-  console.log("dataknobs: installing dependencies …");
+  console.error("dataknobs: installing dependencies …");
   const run = spawnSync("pnpm", ["install", "--frozen-lockfile", "--reporter=append-only"], {
     cwd: root,
     env,
