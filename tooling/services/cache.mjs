@@ -3,13 +3,21 @@ import { join } from "node:path";
 import { cacheFolder } from "../bootstrap/download.mjs";
 import { withLock } from "./lock.mjs";
 
+function folderOf(name) {
+  return join(cacheFolder(), `${name}-${process.platform}-${process.arch}`);
+}
+
+export function inCache(name) {
+  return existsSync(folderOf(name));
+}
+
 /**
  * A folder of the download cache, made once: `make(folder)` fills a fresh one, which is then renamed into place.
  * The name carries everything that the contents depend on, so what is there never changes; it may be deleted.
  */
 export async function cached(name, make, signal) {
   const cache = cacheFolder();
-  const folder = join(cache, `${name}-${process.platform}-${process.arch}`);
+  const folder = folderOf(name);
   if (existsSync(folder)) return folder;
   const fill = async () => {
     if (existsSync(folder)) return;

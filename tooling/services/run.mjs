@@ -1,4 +1,4 @@
-// `npm run services -- start|stop|restart|status|env|install [name…]`; README.md has the details.
+// `npm run services -- start|stop|restart|status|env [name…]`; README.md has the details.
 import { parseArgs } from "node:util";
 import { start, status, stop } from "./manager.mjs";
 import { serversOf } from "./packages.mjs";

@@ -18,8 +18,9 @@ export function logOf(name) {
 }
 
 /**
- * `{ port, secret, home, running }`; `running` is `{ how: "native", pid, start, url }` or `{ how: "docker", url }`,
- * and says what was started, which may have ended since.
+ * `{ port, secret, how, home, session, url, process }`: `how` is "native" or "docker" and `home` has the data. `url` is
+ * there once it was started (it may have ended since), as `process`, or in a container. `session` is the process that
+ * it belongs to, where it belongs to one.
  */
 export function readState(name) {
   try {

@@ -1,8 +1,10 @@
 // Chroma's own server, which is the Rust library inside its Python wheel. Python only calls its command line.
 import { delimiter, join } from "node:path";
-import { missingPip, python, wheel } from "../python.mjs";
+import { canRun } from "../process.mjs";
+import { missingFor, python, wheel } from "../python.mjs";
 import { versions } from "../versions.mjs";
 
+const version = versions.chroma.chromadb;
 const cli = "import sys, chromadb_rust_bindings as b; b.cli(['chroma', *sys.argv[1:]])";
 
 export const chroma = {
@@ -13,9 +15,9 @@ export const chroma = {
 
   url: ({ port }) => `http://127.0.0.1:${port}`,
 
-  missing: missingPip,
+  missing: () => missingFor("chromadb", version) ?? (canRun(python(), ["--version"]) ? undefined : python()),
 
-  install: (signal) => wheel("chromadb", versions.chroma.chromadb, signal),
+  install: (signal) => wheel("chromadb", version, signal),
 
   start(program, { home, port }) {
     return {

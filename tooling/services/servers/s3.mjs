@@ -1,11 +1,12 @@
 // versitygw, an S3 server over a folder. It honours If-Match and If-None-Match, and keeps versions.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { cached } from "../cache.mjs";
+import { cached, inCache } from "../cache.mjs";
 import { canRun, run } from "../process.mjs";
 import { versions } from "../versions.mjs";
 
 const version = versions.s3.versitygw;
+const build = `versitygw-${version}`;
 const region = "us-east-1";
 const user = "dataknobs";
 
@@ -18,7 +19,7 @@ export const s3 = {
   url: ({ port, secret }) => `http://${user}:${secret}@127.0.0.1:${port}/?region=${region}`,
 
   missing() {
-    return canRun("go", ["version"]) ? undefined : "Go (`go`), which builds versitygw";
+    return inCache(build) || canRun("go", ["version"]) ? undefined : "Go (`go`), which builds versitygw";
   },
 
   async install(signal) {
@@ -27,7 +28,7 @@ export const s3 = {
       const env = { ...process.env, GOBIN: folder };
       await run("go", ["install", `github.com/versity/versitygw/cmd/versitygw@${version}`], { env, signal });
     };
-    return join(await cached(`versitygw-${version}`, make, signal), "versitygw");
+    return join(await cached(build, make, signal), "versitygw");
   },
 
   start(program, { home, port, secret }) {
