@@ -73,7 +73,7 @@ export async function untilReady(server, state, signal) {
 }
 
 export function stop(server, state) {
-  return end(state.process, server.stopSignal, 30);
+  return end(state.process, server.stopSignal, server.stopSeconds ?? 30);
 }
 
 /** Throws the data away. */

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** When the process began, in the system's own terms; `undefined` where there is none (or only a zombie of it). */
-export function startOf(pid) {
+function startOf(pid) {
   if (process.platform === "linux") {
     let stat;
     try {

