@@ -17,8 +17,13 @@ export function foreground(command, args, options = {}) {
       if (signal === "SIGINT") impatient ??= setTimeout(() => child.kill("SIGTERM"), 1000);
       else child.kill(signal);
     };
+    // npm runs us in a shell, which dies of a signal without passing it on.
+    const parent = process.ppid;
+    const orphaned = () => process.ppid !== parent && got === undefined && listener("SIGTERM");
+    const watch = process.env.npm_lifecycle_event === undefined ? undefined : setInterval(orphaned, 500);
     const settle = () => {
       clearTimeout(impatient);
+      clearInterval(watch);
       for (const signal of deadly) process.off(signal, listener);
     };
     for (const signal of deadly) process.on(signal, listener);
