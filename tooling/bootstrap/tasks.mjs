@@ -22,6 +22,7 @@ export const tasks = {
   ],
   docs: () => [turbo("build"), ["node", "tooling/docs/support-matrix.mjs"], ["node", "tooling/docs/run.mjs"]],
   bench: (args) => [turbo("build"), ["node", "tooling/bench/run.mjs", ...args]],
+  services: (args) => [["node", "tooling/services/run.mjs", ...args]],
   changeset: (args) => [changeset(...args)],
   "release:version": () => [changeset("version"), biome("check", "--write")],
   "release:publish": () => [changeset("publish")],
