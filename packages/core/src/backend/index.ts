@@ -10,6 +10,7 @@ export type {
 export { bucketOf, dateBucketOf } from "../aggregate/buckets.js";
 export { type Aggregator, aggregatorOf, percentileOf } from "../aggregate/run.js";
 export type { FieldType, IndexSpec } from "../database/indexes.js";
+export { backendFrom } from "../database/open.js";
 export { DataknobsError, type ErrorCode, type ErrorDetails, toError } from "../errors.js";
 export { type Getter, getterOf, isoTime, typesOf, walk } from "../match/access.js";
 export {
