@@ -3,7 +3,7 @@ import { closeSync, fstatSync, ftruncateSync, openSync, type Stats, statSync, wr
 import { gunzipSync, gzipSync } from "node:zlib";
 import type { WireRecord } from "@dataknobs/core/backend";
 import { replaceFile } from "./atomic.js";
-import { classify, corrupt } from "./errors.js";
+import { classify, corrupt, errnoOf } from "./errors.js";
 import { fault } from "./fault.js";
 import { fromObjects } from "./formats/foreign.js";
 import type { DeclaredField, DecodeContext, Format } from "./formats/format.js";
@@ -23,7 +23,6 @@ import {
   recordLine,
 } from "./formats/jsonl.js";
 import type { Change } from "./image.js";
-import { errnoOf } from "./lock.js";
 import type { Settings } from "./options.js";
 import { flush, perform, readRange, type Steps, writeAll } from "./steps.js";
 

@@ -1,10 +1,11 @@
 /** Files that were cut off or changed: an error with the position and an untouched file, or a recovered end that is told. */
 import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, renameSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DataknobsError, openDatabase } from "@dataknobs/core";
 import { describe, expect, test } from "@jest/globals";
 import { type FileOptions, file, type Recovery } from "../src/index.js";
+import { heldName, self } from "../src/lock.js";
 import { place } from "./scratch.js";
 
 const seed = Number(process.env["DATAKNOBS_SEED"] ?? 20_240_131);
@@ -166,9 +167,7 @@ test("a file that was changed by hand opens with verify: false", async () => {
 
 test("a crashed writer's temporary file is removed by the next", async () => {
   const path = await sample("a.json", {});
-  const [ticket] = readdirSync(`${path}.lock`);
-  const held = JSON.parse(readFileSync(join(`${path}.lock`, ticket as string), "latin1").slice(1)) as object;
-  writeFileSync(join(`${path}.lock`, "900"), `H${JSON.stringify({ ...held, pid: 2 ** 22 + 1 })}`);
+  renameSync(join(`${path}.lock`, "free"), join(`${path}.lock`, heldName({ ...self(), pid: 2 ** 22 + 1 })));
   const left = join(dirname(path), ".a.json.123-abc.tmp");
   writeFileSync(left, "half");
   await using db = await openDatabase(file({ path }));
