@@ -63,21 +63,21 @@ export function* replaceFile(path: string, content: readonly Uint8Array[], optio
       for (const bytes of content) {
         yield* perform(writeAll(fd, bytes, position));
         position += bytes.length;
-        fault("temporary");
+        yield* fault({ point: "temporary", path });
       }
-      fault("fsync");
+      yield* fault({ point: "fsync", path });
       if (options.fsync) yield* perform(flush(fd, { dataOnly: false }));
     } finally {
       closeSync(fd);
     }
     options.check();
-    fault("rename");
+    yield* fault({ point: "rename", path });
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
   }
-  fault("renamed");
+  yield* fault({ point: "renamed", path });
   if (options.fsync) yield* perform(flushFolder(dirname(path)));
 }
 

@@ -133,13 +133,15 @@ export class DataFile {
       frames.push(frame.bytes);
     }
     const bytes = this.#pack(frames);
+    const { path } = this;
     check();
     try {
-      fault("append", (share) => void writeSync(fd, bytes, 0, Math.floor(bytes.length * share), start));
+      const partly = (share: number): void => void writeSync(fd, bytes, 0, Math.floor(bytes.length * share), start);
+      yield* fault({ point: "append", path, partly });
       yield* perform(writeAll(fd, bytes, start));
-      fault("appended");
+      yield* fault({ point: "appended", path });
       if (this.#context.settings.fsync) yield* perform(flush(fd, { dataOnly: true }));
-      fault("synced");
+      yield* fault({ point: "synced", path });
     } catch (error) {
       // a full disk may have taken a part of it: what was never acknowledged must not stay
       ftruncateSync(fd, start);

@@ -14,7 +14,9 @@ const creator = join(dirname(fileURLToPath(import.meta.url)), "crash", "creator.
 
 function create(options: FileOptions, name: string, count: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [creator, JSON.stringify({ options, name, count })], { stdio: "inherit" });
+    const child = spawn(process.execPath, [creator, JSON.stringify({ options, name, count })], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
     child.on("error", reject);
     child.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`${name} ended with ${code}`))));
   });
@@ -37,6 +39,33 @@ test.each<[string, number, Omit<FileOptions, "path">]>([
   },
   120_000,
 );
+
+test("writers that are killed while others wait for them hold nobody up, and lose nothing", async () => {
+  const options = { path: place("a.jsonl"), lockTimeout: 60_000 };
+  const writers = ["a", "b", "c"].map((by) => create(options, by, 300));
+  let acknowledged = 0;
+  for (let round = 0; round < 4; round++) {
+    const child = spawn(process.execPath, [creator, JSON.stringify({ options, name: `k${round}`, count: 100_000 })], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let said = 0;
+    await new Promise((resolve) => {
+      child.stdout.on("data", (dots: Buffer) => {
+        said += dots.length;
+        if (said >= 20 + 7 * round) child.kill("SIGKILL");
+      });
+      child.on("close", resolve);
+    });
+    acknowledged += said;
+  }
+  await Promise.all(writers);
+  await using db = await openDatabase(file({ ...options, onRecover: () => undefined }));
+  for (const by of ["a", "b", "c"]) expect(await db.count({ where: { path: "by", op: "=", value: by } })).toBe(300);
+  const killed = (await db.count()) - 900;
+  expect(killed).toBeGreaterThanOrEqual(acknowledged);
+  // of each killed writer the last write may have come through without its word
+  expect(killed).toBeLessThanOrEqual(acknowledged + 4);
+}, 120_000);
 
 test("a call sees what another database object wrote before", async () => {
   const path = place("a.jsonl");
