@@ -180,8 +180,9 @@ function parseName(name: string): Found | undefined {
 function isDead({ holder, age }: Found): boolean {
   if (holder.place !== self().place) return age > staleAfter;
   if (!isAlive(holder.pid)) return true;
-  const start = startOf(holder.pid);
-  if (start !== "") return start !== holder.start;
+  const { state, start } = statOf(holder.pid);
+  // Z: it ended, and its parent has not looked yet; which may be who waits here
+  if (start !== "") return start !== holder.start || state === "Z";
   return age > staleAfter && holder.pid !== process.pid;
 }
 
@@ -200,7 +201,7 @@ export function self(): Holder {
   me ??= {
     pid: process.pid,
     thread: threadId,
-    start: startOf(process.pid),
+    start: statOf(process.pid).start,
     place: place(),
     // for people who read the error
     host: hostname()
@@ -225,13 +226,16 @@ function place(): string {
   return createHash("sha256").update(`${hostname()}\n${boot}\n${container}`).digest("hex").slice(0, 16);
 }
 
-function startOf(pid: number): string {
+/** Empty where the system does not tell. */
+function statOf(pid: number): { readonly state: string; readonly start: string } {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+    // the second field is the program's name, with whatever may be in it
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return { state: fields[0] ?? "", start: fields[19] ?? "" };
   } catch {
     // no /proc, or the process ended just now
-    return "";
+    return { state: "", start: "" };
   }
 }
 
