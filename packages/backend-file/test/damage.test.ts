@@ -167,6 +167,29 @@ test("a file that was changed by hand opens with verify: false", async () => {
   expect(records?.get("r7")).toContain("edited");
 });
 
+test("a log that was changed by hand opens with verify: false, and goes on where it ended", async () => {
+  const path = await sample("a.jsonl", {});
+  writeFileSync(path, readFileSync(path, "utf8").replace("text 7 @é", "edited"));
+  expect((await outcome(path, {})).error).toMatchObject({ code: "CORRUPT" });
+  {
+    await using db = await openDatabase(file({ path, verify: false }));
+    await db.create({ n: 40 }, { id: "r40" });
+  }
+  const { records, recovered } = await outcome(path, { verify: false });
+  expect(records?.get("r7")).toContain("edited");
+  expect(records?.size).toBe(41);
+  expect(recovered).toEqual([]);
+});
+
+test("a line that was broken in two by hand is CORRUPT at its place, with verify: false too", async () => {
+  const path = await sample("a.jsonl", {});
+  const text = readFileSync(path, "utf8");
+  writeFileSync(path, text.replace('"id":"r7",', '"id":"r7",\n'));
+  const position = Buffer.byteLength(text.slice(0, text.indexOf('{"id":"r7"')));
+  const { error } = await outcome(path, { verify: false });
+  expect(error).toMatchObject({ code: "CORRUPT", details: { position } });
+});
+
 test("a crashed writer's temporary file is removed by the next", async () => {
   const path = await sample("a.json", {});
   renameSync(join(`${path}.lock`, "free"), join(`${path}.lock`, heldName({ ...self(), pid: 2 ** 22 + 1 })));
