@@ -8,9 +8,9 @@ let failure;
 {
   await using db = await openDatabase(file({ path }));
   try {
-    for (; written < 20_000; written += 10) {
+    for (; written < 20_000; written += 20) {
       await db.createMany(
-        Array.from({ length: 10 }, () => ({ data: { text: Math.random().toString(36).repeat(20) } })),
+        Array.from({ length: 20 }, () => ({ data: { text: Math.random().toString(36).repeat(20) } })),
       );
     }
   } catch ({ code, details }) {
