@@ -40,6 +40,7 @@ export { mergeFields } from "../record/merge.js";
 export { parseJson } from "../record/parse-json.js";
 export { escapeSegment, fromPointer, toPointer } from "../record/pointer.js";
 export { decode, encode } from "../record/values.js";
+export { type AppliedOutcome, applyMerge, applyWrite, isRefusal } from "./apply.js";
 export { leafKinds } from "./kinds.js";
 export {
   type BackendDefinition,
