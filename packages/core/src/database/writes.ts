@@ -160,23 +160,36 @@ function* mergedUpdate(
 export function* createMany(session: Session, inputs: readonly CreateInput[], call: Call): Steps<StoredRecord[]> {
   checkList(inputs, "createMany", "{ id, data, metadata }");
   const ops: InsertOp[] = [];
-  const ids = new Set<string>();
+  const isNew = distinctIds();
   for (const input of inputs) {
     checkOptionKeys(input, createInputKeys, "createMany");
     const op = session.schema === undefined ? insertOf(session, input, input.data) : yield* insertOp(session, input);
-    if (input.id !== undefined) {
-      if (ids.has(op.id)) {
-        throw new DataknobsError("ALREADY_EXISTS", `The id ${JSON.stringify(op.id)} is in this createMany twice.`, {
-          backend: session.name,
-          operation: "createMany",
-          id: op.id,
-        });
-      }
-      ids.add(op.id);
+    if (input.id !== undefined && !isNew(op.id)) {
+      throw new DataknobsError("ALREADY_EXISTS", `The id ${JSON.stringify(op.id)} is in this createMany twice.`, {
+        backend: session.name,
+        operation: "createMany",
+        id: op.id,
+      });
     }
     ops.push(op);
   }
   return (yield* writeMany(session, ops, call, "createMany")) as StoredRecord[];
+}
+
+/** Whether an id differs from all before it. While they ascend, as most batches do, the last one tells. */
+function distinctIds(): (id: string) => boolean {
+  const ascending: string[] = [];
+  let ids: Set<string> | undefined;
+  return (id) => {
+    const last = ascending.at(-1);
+    if (ids === undefined && (last === undefined || id > last)) {
+      ascending.push(id);
+      return true;
+    }
+    ids ??= new Set(ascending);
+    const count = ids.size;
+    return ids.add(id).size > count;
+  };
 }
 
 export function* upsertMany(session: Session, inputs: readonly UpsertInput[], call: Call): Steps<StoredRecord[]> {
