@@ -55,8 +55,6 @@ const statementTypes: ReadonlySet<string> = new Set([
 /** `Constraint` of `Constraint Error: Duplicate key …`; `undefined` where it is none of DuckDB's. */
 export function duckdbType(error: unknown): string | undefined {
   if (!isErrorLike(error)) return undefined;
-  // an appender's errors come without their type; it has no others than those of constraints
-  if (error.message.startsWith("Failed to append: Duplicate key")) return "Constraint";
   // the driver puts what it was doing before some: "Failed to extract statements: Parser Error: …"
   return /^(?:Failed to [a-z ]+: )?([A-Za-z ]{2,40}?) Error: /.exec(error.message)?.[1];
 }
