@@ -12,7 +12,7 @@ import { type ColumnValue, columnsFrom } from "./split.js";
 
 /** More rows than this are worth a text per column. */
 const fewRows = 4;
-const rowsAtOnce = 8192;
+const rowsAtOnce = 16_384;
 
 /** Records, or what becomes them when it is its turn. */
 export interface Records {
