@@ -58,7 +58,7 @@ export const metaTable = "dataknobs";
 /** Of every table, in their order; the slots of fields follow, then the keys of unique indexes. */
 export const baseColumns = ["id", "data", "metadata", "types", "version", "created_at", "updated_at", "odd"] as const;
 
-export const baseTypes: { readonly [K in (typeof baseColumns)[number]]: string } = {
+const baseTypes: { readonly [K in (typeof baseColumns)[number]]: string } = {
   id: "VARCHAR PRIMARY KEY",
   data: "JSON",
   metadata: "JSON",
@@ -69,7 +69,7 @@ export const baseTypes: { readonly [K in (typeof baseColumns)[number]]: string }
   odd: "BOOLEAN",
 };
 
-export const slotTypes: { readonly [K in SlotKind]: string } = {
+const slotTypes: { readonly [K in SlotKind]: string } = {
   number: "DOUBLE",
   string: "VARCHAR",
   boolean: "BOOLEAN",

@@ -316,7 +316,7 @@ function uniqueName({ fields, indexes }: Layout, at: number): string {
 }
 
 /** One record, if it is there. */
-export async function readRecord(lane: Lane, layout: Layout, id: string, call: Call): Promise<WireRecord | undefined> {
+async function readRecord(lane: Lane, layout: Layout, id: string, call: Call): Promise<WireRecord | undefined> {
   const select = sql`SELECT ${recordColumn(layout)} FROM ${raw(layout.source)} WHERE id = ${id}`;
   const [row] = await lane.rows(finish(select, true), call);
   return row === undefined ? undefined : recordOf(layout, row[0] as string);

@@ -1,6 +1,7 @@
 /** Declared fields as columns: what goes where, and that nothing depends on it. */
-import { type Database, openDatabase } from "@dataknobs/core";
+import { type Database, openDatabase, type StoredRecord } from "@dataknobs/core";
 import { describe, expect, it } from "@jest/globals";
+import fc from "fast-check";
 import { duckdb } from "../src/index.js";
 import { place } from "./scratch.js";
 
@@ -96,6 +97,38 @@ describe("declared fields", () => {
     expect(idsOf(await db.search({ where: address }))).toEqual(["whole"]);
   });
 
+  it("keep whatever texts, numbers and Dates a batch has, nulls and gaps between them", async () => {
+    const text = fc.string({ unit: "grapheme", maxLength: 20 }).filter((one) => !one.includes("\0"));
+    const often = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | string | null | undefined> =>
+      fc.oneof({ weight: 6, arbitrary: value }, fc.constantFrom(null, undefined, "", "."));
+    const data = fc.record({
+      name: often(text),
+      age: often(fc.double({ noNaN: true, noDefaultInfinity: true })),
+      born: often(fc.date({ noInvalidDate: true })),
+      ok: often(fc.boolean()),
+      big: often(fc.bigInt()),
+      raw: often(fc.uint8Array({ maxLength: 5 })),
+      address: fc.record({ city: often(text), zip: text }),
+      other: text,
+    });
+    await using db = await openDatabase(duckdb(), { indexes: typed });
+    await using plain = await openDatabase(duckdb());
+    await fc.assert(
+      fc.asyncProperty(fc.array(data, { minLength: 1, maxLength: 12 }), fc.boolean(), async (list, again) => {
+        await Promise.all([db.clear(), plain.clear()]);
+        const records = list.map((one, index) => ({ id: `${index}`, data: one, metadata: { owner: one.other } }));
+        for (const store of [db, plain]) {
+          await store.createMany(records);
+          if (again) await store.updateMany(records.map(({ id, data }) => ({ id, data: { ...data, again } })));
+        }
+        const query = { sort: [{ path: "name" }, { path: "id" }] };
+        const dataOf = ({ data, metadata }: StoredRecord): unknown => ({ data, metadata });
+        expect((await db.search(query)).map(dataOf)).toEqual((await plain.search(query)).map(dataOf));
+      }),
+      { numRuns: 60 },
+    );
+  }, 60_000);
+
   it.each(["typed", "untyped", "none"])("keep every value in every field (%s)", async (kind) => {
     const indexes =
       kind === "none" ? [] : typed.map(({ path, type }) => (kind === "typed" ? { path, type } : { path }));
@@ -143,7 +176,7 @@ describe("declared fields", () => {
       expect(await columns.aggregate(groups)).toEqual(wanted);
       expect(await loose.aggregate(groups)).toEqual(wanted);
     }
-  });
+  }, 60_000);
 
   it("of one class are read from the column alone", async () => {
     await using db = await openDatabase(duckdb(), { indexes: typed });

@@ -37,7 +37,7 @@ it("kill -9 while batches are written: the file opens, and holds every acknowled
     expect(count).toBeLessThanOrEqual(acknowledged + 50);
     expect(await db.count({ where: { path: "n", op: "=", value: 49 } })).toBe(count / 50);
   }
-});
+}, 60_000);
 
 it("a full disk: UNAVAILABLE at once, and old data intact", async () => {
   const path = place("full.duckdb");
@@ -55,4 +55,4 @@ it("a full disk: UNAVAILABLE at once, and old data intact", async () => {
   expect(await db.count()).toBe(Number(acknowledged));
   await db.create({ n: 1 });
   expect(await db.count()).toBe(Number(acknowledged) + 1);
-});
+}, 60_000);
