@@ -23,7 +23,7 @@ export interface Access {
   /** All that the body does, or nothing. */
   change<R>(call: Call, body: (lane: Lane) => Promise<Change<R>>): Promise<R>;
   open(statement: Statement, call: Call): Promise<Cursor>;
-  /** A change by one statement, or one appender, that is a transaction by itself; where none is open. */
+  /** A change that sees to its own transaction, where none is open. */
   alone?<R>(body: (lane: Lane) => Promise<R>): Promise<R>;
 }
 
@@ -130,7 +130,7 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-async function transact<R>(lane: Lane, body: (lane: Lane) => Promise<Change<R>>): Promise<R> {
+export async function transact<R>(lane: Lane, body: (lane: Lane) => Promise<Change<R>>): Promise<R> {
   await lane.exec("BEGIN TRANSACTION");
   let change: Change<R>;
   try {

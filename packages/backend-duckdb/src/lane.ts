@@ -6,7 +6,6 @@ import {
   BLOB,
   BOOLEAN,
   DOUBLE,
-  type DuckDBAppender,
   type DuckDBConnection,
   type DuckDBResult,
   type DuckDBType,
@@ -65,10 +64,6 @@ export class Lane {
 
   async fetch(texts: Texts, { signal }: Call): Promise<readonly string[]> {
     return this.#interruptible(texts.next(), signal);
-  }
-
-  appender(table: string): Promise<DuckDBAppender> {
-    return this.connection.createAppender(table);
   }
 
   interrupt(): void {

@@ -231,6 +231,21 @@ describe("streams and statements", () => {
     expect(await db.count()).toBe(0);
   });
 
+  it("an abort amid a batch: all of it is there, or nothing", async () => {
+    await using db = await openDatabase(duckdb(), { indexes: [{ path: "n", type: "number" }] });
+    const batch = Array.from({ length: 60_000 }, (_, n) => ({ data: { n, text: `text ${n}` } }));
+    for (const ms of [30, 100, 300]) {
+      await db.clear();
+      const code = await codeOf(db.createMany(batch, { signal: AbortSignal.timeout(ms) }));
+      expect(["none", "ABORTED", "TIMEOUT"]).toContain(code);
+      // what was aborted may still be on its way back
+      await db.create({ n: -1 });
+      const count = (await db.count()) - 1;
+      expect([0, 60_000]).toContain(count);
+      if (code === "none") expect(count).toBe(60_000);
+    }
+  });
+
   it("sql: windows, joins and parameters; what is wrong is INVALID_QUERY without the driver's words", async () => {
     await using db = await openDatabase(duckdb(), {
       indexes: [
