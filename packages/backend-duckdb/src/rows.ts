@@ -101,12 +101,25 @@ export function rowsOf(layout: Layout, records: readonly WireRecord[]): Rows {
     });
     return { source: sql`VALUES ${join(rows, ", ")}`, odd };
   }
-  const columns = values.map((column, index) => textOf(kinds[index], column));
-  const texts = columns.flatMap(({ text }, index) =>
-    text === undefined ? [] : [sql`unnest(string_split(${text}, chr(0))) AS ${raw(`v${index}`)}`],
-  );
-  const read = columns.map((column, index) => raw(column.read(`v${index}`)));
+  const texts: Sql[] = [];
+  const read: Sql[] = [];
+  values.forEach((column, index) => {
+    const before = read[index - 1];
+    // as the two times of new records, or columns without a value
+    if (before !== undefined && kinds[index] === kinds[index - 1] && isSame(column, values[index - 1])) {
+      read.push(before);
+      return;
+    }
+    const name = `v${index}`;
+    const { text, read: cast } = textOf(kinds[index], column);
+    if (text !== undefined) texts.push(sql`unnest(string_split(${text}, chr(0))) AS ${raw(name)}`);
+    read.push(raw(cast(name)));
+  });
   return { source: sql`SELECT ${join(read, ", ")} FROM (SELECT ${join(texts, ", ")})`, odd };
+}
+
+function isSame(a: readonly ColumnValue[], b: readonly ColumnValue[] | undefined): boolean {
+  return a.every((value, row) => value === b?.[row]);
 }
 
 /** Of each column of the table; `undefined` for texts. */
@@ -134,12 +147,26 @@ function textOf(kind: SlotKind | undefined, values: readonly ColumnValue[]): Col
   const cast = kind === undefined ? undefined : casts[kind];
   if (cast !== undefined) {
     // `join` makes empty texts of nulls
-    return { text: values.join("\0"), read: (text) => cast(nulls ? `nullif(${text}, '')` : text) };
+    const texts = kind === "date" ? values.map(timeText) : values;
+    return { text: texts.join("\0"), read: (text) => cast(nulls ? `nullif(${text}, '')` : text) };
   }
   if (!nulls) return { text: values.join("\0"), read: (text) => text };
   // an empty text is no null
   const marked = values.map((value) => (value === null ? null : `.${value}`));
   return { text: marked.join("\0"), read: (text) => `CASE WHEN ${text} <> '' THEN substr(${text}, 2) END` };
+}
+
+let lastTime: ColumnValue = null;
+let lastText = "";
+
+/** Neighbours are often written in the same millisecond, and to write such numbers is dear. */
+function timeText(time: ColumnValue): string | null {
+  if (time === null) return null;
+  if (time !== lastTime) {
+    lastText = String(time);
+    lastTime = time;
+  }
+  return lastText;
 }
 
 const casts: { readonly [K in SlotKind]?: (text: string) => string } = {
