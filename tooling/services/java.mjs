@@ -4,16 +4,22 @@ import { join } from "node:path";
 
 const place = "/usr/lib/jvm";
 
-/** A `java` of at least that major version: JAVA_HOME, then PATH, then what Debian and its like keep side by side. */
+/** `{ java, version }`: JAVA_HOME's if it is new enough, else the newest of PATH and /usr/lib/jvm. */
 export function findJava(minimum) {
-  const installed = existsSync(place) ? readdirSync(place).map((name) => join(place, name)) : [];
-  const homes = [process.env.JAVA_HOME, ...installed].filter(Boolean).map((home) => join(home, "bin", "java"));
-  const [first, ...rest] = process.env.JAVA_HOME ? [homes[0], "java", ...homes.slice(1)] : ["java", ...homes];
-  return [first, ...rest].find((java) => majorOf(java) >= minimum);
+  const given = javaOf(process.env.JAVA_HOME && join(process.env.JAVA_HOME, "bin", "java"));
+  if (given?.major >= minimum) return given;
+  const installed = existsSync(place) ? readdirSync(place).map((name) => join(place, name, "bin", "java")) : [];
+  const [newest] = ["java", ...installed]
+    .map(javaOf)
+    .filter((one) => one?.major >= minimum)
+    .sort((a, b) => b.major - a.major);
+  return newest;
 }
 
-function majorOf(java) {
-  const asked = spawnSync(java, ["-version"], { encoding: "utf8" });
+/** `{ java, major, version }`; `undefined` where there is none. */
+export function javaOf(java) {
+  const asked = java === undefined ? undefined : spawnSync(java, ["-version"], { encoding: "utf8" });
   // Java 8 and older say 1.8, which is old enough in any reading.
-  return Number(/version "(\d+)/.exec(asked.stderr ?? "")?.[1] ?? 0);
+  const [, version, major] = /version "((\d+)[^"]*)"/.exec(asked?.stderr ?? "") ?? [];
+  return version === undefined ? undefined : { java, major: Number(major), version };
 }
