@@ -63,10 +63,14 @@ async function startAlone(server, signal, session) {
   } catch (error) {
     const failed = readState(server.name);
     if (isUp(server, failed)) await ways[how].stop(server, failed);
+    if (home === undefined) {
+      await discard(server, failed);
+      throw error;
+    }
     // Data of an earlier run is not thrown away for this.
-    if (home === undefined) await discard(server, failed);
-    else rest(server, failed);
-    throw error;
+    rest(server, failed);
+    const advice = `If its data is broken, throw it away: npm run services -- stop ${server.name}`;
+    throw new Error(`${error.message}\n${advice}`, { cause: error });
   }
 }
 

@@ -116,6 +116,21 @@ try {
     await rejects(starting);
     equal(isAlive(identity), false);
   });
+  await test("data that a server cannot start with is kept, and its owner told how to throw it away", async () => {
+    const script = `require('node:fs').existsSync('broken') ? process.exit(1) : ${answering}`;
+    const rest = {
+      start: (_, { home, port }) => ({ command: process.execPath, args: ["-e", script, port], cwd: home }),
+    };
+    const server = serverOf("fragile", script, rest);
+    await start(server);
+    const { home: data } = readState(server.name);
+    await stop(server, { keep: true });
+    writeFileSync(join(data, "broken"), "");
+    await rejects(start(server), /services -- stop fragile/);
+    ok(existsSync(join(data, "broken")));
+    await stop(server);
+    ok(!existsSync(data));
+  });
   await test("a lock lets one in at a time, and outlives no owner", async () => {
     const path = join(home, "some.lock");
     const dead = bystander();
