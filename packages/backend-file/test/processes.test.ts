@@ -104,10 +104,12 @@ test.each<[string, Partial<Holder>]>([
   expect(readdirSync(`${path}.lock`)).toEqual(["free"]);
 });
 
-const hasProc = existsSync("/proc/self/stat");
-
-// elsewhere there is nothing to tell it by
-(hasProc ? test : test.skip)("the lock of a child that this very process has not buried yet is taken over", () => {
+test("the lock of a child that this very process has not buried yet is taken over", () => {
+  // told by the process table of Linux; elsewhere such a child counts as living, and there is nothing to test
+  if (!existsSync("/proc/self/stat")) {
+    expect(process.platform).not.toBe("linux");
+    return;
+  }
   const path = place("a.jsonl");
   using db = openDatabaseSync(file({ path, lockTimeout: 0 }));
   db.create({}, { id: "first" });

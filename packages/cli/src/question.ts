@@ -53,7 +53,7 @@ const words = byLength.filter((op) => /\w/.test(op));
  * `age > 30`, `city = Oslo`, `tags contains "x"`, `name like %a%`, `age between [1, 2]`, `email exists`, or a condition in
  * JSON. A value that is JSON is that; anything else is text.
  */
-export function conditionOf(text: string): Condition {
+function conditionOf(text: string): Condition {
   const trimmed = text.trim();
   if (trimmed.startsWith("{")) {
     try {

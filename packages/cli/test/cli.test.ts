@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { main } from "@dataknobs/cli";
@@ -344,9 +344,11 @@ describe("as a process", () => {
     const started = Date.now();
     while (Date.now() - started < 30_000) {
       await new Promise((resolve) => setTimeout(resolve, 20));
-      try {
-        if (JSON.parse(readFileSync(at("big.json"), "utf8")).checkpoint.tally.written >= 500) break;
-      } catch {}
+      if (
+        existsSync(at("big.json")) &&
+        JSON.parse(readFileSync(at("big.json"), "utf8")).checkpoint.tally.written >= 500
+      )
+        break;
     }
     child.kill("SIGINT");
     const code = await new Promise((resolve) => child.on("close", resolve));
