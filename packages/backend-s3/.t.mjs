@@ -1,0 +1,11 @@
+import { s3 } from "@dataknobs/backend-s3"; import { openDatabase } from "@dataknobs/core";
+const t = async (n, f) => { const s = performance.now(); const r = await f(); console.log(n, (performance.now() - s).toFixed(0)); return r; };
+const db = await t("open", () => openDatabase(s3({ bucket: "bench", createBucket: true, prefix: "p" + Date.now(), endpointUrl: process.env.DATAKNOBS_S3_URL })));
+await t("create", () => db.create({ n: 1 }));
+await t("create", () => db.create({ n: 1 }));
+await t("createMany 2000", () => db.createMany(Array.from({ length: 2000 }, (_, n) => ({ data: { n } }))));
+await t("count", () => db.count());
+await t("search warm", () => db.search());
+await t("updateWhere", () => db.updateWhere({ and: [] }, { x: 1 }));
+await t("clear", () => db.clear());
+await db.close();
