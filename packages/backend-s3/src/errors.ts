@@ -92,7 +92,8 @@ export function nameOf(error: unknown): string {
 export function classify(error: unknown, { bucket, key }: About): DataknobsError {
   if (DataknobsError.is(error)) return error;
   const { name, code } = (error ?? {}) as NativeError;
-  const native = [name, code].find((one) => typeof one === "string" && Object.hasOwn(sentences, one)) as
+  // the code first: the SDK names a lost connection a TimeoutError too
+  const native = [code, name].find((one) => typeof one === "string" && Object.hasOwn(sentences, one)) as
     | string
     | undefined;
   const status = statusOf(error);

@@ -1,4 +1,5 @@
 /** The server of the tests, from DATAKNOBS_S3_URL, and a bucket of this run, removed at its end. */
+import "./realm.js";
 import { randomUUID } from "node:crypto";
 import {
   CreateBucketCommand,

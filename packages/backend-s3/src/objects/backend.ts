@@ -20,6 +20,7 @@ import {
   type WriteOp,
   type WriteOutcome,
 } from "@dataknobs/core/backend";
+import pMap from "p-map";
 import { Bucket, type Failure, type Listed, pause } from "../bucket.js";
 import type { Settings } from "../options.js";
 import { type BodyCache, bodyCache } from "./cache.js";
@@ -94,20 +95,18 @@ export class ObjectsBackend implements Backend<IdSet> {
   }
 
   read(ids: readonly string[], call: Call): Promise<(WireRecord | undefined)[]> {
-    return Promise.all(ids.map(async (id) => (await this.#find({ id }, call)).record));
+    return this.#each(ids, async (id) => (await this.#find({ id }, call)).record);
   }
 
   write(ops: readonly WriteOp[], call: Call): Promise<WriteOutcome[]> {
     const last = new Map<string, Promise<WriteOutcome>>();
-    return Promise.all(
-      ops.map(textOp).map((op) => {
-        // those on one record in their order, all others at once
-        const before = last.get(op.id);
-        const outcome = before === undefined ? this.#attempt(op, call) : before.then(() => this.#attempt(op, call));
-        last.set(op.id, outcome);
-        return outcome;
-      }),
-    );
+    return this.#each(ops.map(textOp), (op) => {
+      // those on one record in their order, all others at once
+      const before = last.get(op.id);
+      const outcome = before === undefined ? this.#attempt(op, call) : before.then(() => this.#attempt(op, call));
+      last.set(op.id, outcome);
+      return outcome;
+    });
   }
 
   merge(op: MergeOp, call: Call): Promise<WriteOutcome> {
@@ -153,7 +152,7 @@ export class ObjectsBackend implements Backend<IdSet> {
       for await (const entries of this.#entries(where ?? everyId, pageSize, call)) {
         const listed = entries.flatMap((entry) => (entry.listed === undefined ? [] : [entry.listed]));
         const named = entries.filter((entry) => entry.listed === undefined);
-        const outcomes = await Promise.all(named.map(({ id }) => this.apply({ kind: "delete", id }, call)));
+        const outcomes = await this.#each(named, ({ id }) => this.apply({ kind: "delete", id }, call));
         deleted += outcomes.filter(({ status }) => status === "deleted").length;
         if (listed.length === 0) continue;
         const failed = await this.bucket.deleteAll(
@@ -189,6 +188,11 @@ export class ObjectsBackend implements Backend<IdSet> {
 
   keyOf(id: string): string {
     return this.#settings.folder + nameOf(id);
+  }
+
+  /** A few at a time, so that a call of one request never waits for the whole of a long one. */
+  #each<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+    return pMap(items, work, { concurrency: this.#settings.concurrency });
   }
 
   async #attempt(op: TextOp, call: Call): Promise<WriteOutcome> {
@@ -275,7 +279,7 @@ export class ObjectsBackend implements Backend<IdSet> {
         while (skip > 0 && at < entries.length && isRecord(entries[at] as Entry)) [at, skip] = [at + 1, skip - 1];
         const part = entries.slice(at, at + skip + left);
         at += part.length;
-        const found = await Promise.all(part.map((entry) => this.#find(entry, call)));
+        const found = await this.#each(part, (entry) => this.#find(entry, call));
         const records = found.flatMap(({ record }) => (record === undefined ? [] : [record]));
         const shown = records.slice(skip, skip + left);
         skip = Math.max(0, skip - records.length);
