@@ -22,6 +22,8 @@ const sentences: { readonly [code: string]: Sentence } = {
   AccessDenied: denied,
   InvalidAccessKeyId: denied,
   SignatureDoesNotMatch: denied,
+  /** Of versitygw, for an unknown access key. */
+  XAdminUserNotFound: denied,
   ExpiredToken: denied,
   InvalidToken: denied,
   RequestTimeTooSkewed: ["PERMISSION_DENIED", "The server refuses requests by this machine's clock, which is wrong."],

@@ -338,7 +338,8 @@ function isRecord({ listed }: Entry): boolean {
 
 /** After which name a listing begins, so that it has all ids from this one on. */
 function startOf(from: string): string {
-  if (from === "") return "";
+  // what is of the folder itself begins so, and comes before all names
+  if (from === "") return "!~";
   // longer than any id, and perhaps than a key may be: ids that are listed in excess are left out
   if (from.length > longestId) return stemOf(from.slice(0, longestId / 4));
   return from.endsWith("\0") ? nameOf(from.slice(0, -1)) : stemOf(from);
