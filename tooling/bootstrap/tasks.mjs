@@ -2,6 +2,9 @@ const turbo = (...args) => ["node", "node_modules/turbo/bin/turbo", "run", ...ar
 const biome = (...args) => ["node", "node_modules/@biomejs/biome/bin/biome", ...args];
 const changeset = (...args) => ["node", "node_modules/@changesets/cli/bin.js", ...args];
 
+/** Backends that need no server. */
+const embedded = ["memory", "file", "sqlite", "duckdb"];
+
 /** What each `npm run` task runs, as commands one after the other. */
 export const tasks = {
   setup: () => [],
@@ -14,16 +17,12 @@ export const tasks = {
   test: (args) => [["node", "tooling/test/run.mjs", ...args]],
   check: (args) => [["node", "tooling/test/run.mjs", "--only=static", ...args]],
   demo: (args) => [
-    turbo(
-      "build",
-      "--filter=@dataknobs/backend-memory",
-      "--filter=@dataknobs/backend-sqlite",
-      "--output-logs=errors-only",
-    ),
+    turbo("build", ...embedded.map((name) => `--filter=@dataknobs/backend-${name}`), "--output-logs=errors-only"),
     ["node", "examples/demo/demo.mjs", ...args],
   ],
   docs: () => [turbo("build"), ["node", "tooling/docs/support-matrix.mjs"], ["node", "tooling/docs/run.mjs"]],
   bench: (args) => [turbo("build"), ["node", "tooling/bench/run.mjs", ...args]],
+  services: (args) => [["node", "tooling/services/run.mjs", ...args]],
   changeset: (args) => [changeset(...args)],
   "release:version": () => [changeset("version"), biome("check", "--write")],
   "release:publish": () => [changeset("publish")],

@@ -99,6 +99,12 @@ async function matrix(formerSuiteRow) {
   return rows.filter((line) => line !== undefined).join("\n");
 }
 
+/** A store of its own; the file backend with the format that it has for most uses. */
+function optionsFor(name, { options }, temporary) {
+  if (!("path" in options)) return {};
+  return { path: join(temporary, name === "file" ? "file.jsonl" : name) };
+}
+
 /** Opens the backend with one field declared and asks what becomes of every operator. */
 async function describeBackend({ openDatabase, operators, where }, folder, temporary) {
   const name = folder.slice("backend-".length);
@@ -107,8 +113,7 @@ async function describeBackend({ openDatabase, operators, where }, folder, tempo
     throw new Error(`packages/${folder} cannot be imported; is it built? ${error.message}`, { cause: error });
   });
   const factory = module[name];
-  const options = "path" in factory.definition.options ? { path: join(temporary, name) } : {};
-  const backend = factory(options);
+  const backend = factory(optionsFor(name, factory.definition, temporary));
   const sync = backend.capabilities.synchronous || backend.toSync !== undefined;
   const db = await openDatabase(backend, { indexes: [{ path: "declared" }] });
   try {

@@ -78,6 +78,10 @@ export class MemoryBackend implements Backend<Code> {
     return ids.length === 1 ? [this.#table.touch(ids[0] as string)] : ids.map((id) => this.#table.touch(id));
   }
 
+  peek(id: string): WireRecord | undefined {
+    return this.#table.touch(id);
+  }
+
   write(ops: readonly WriteOp[], { atomic }: WriteRequest): readonly WriteOutcome[] {
     const { outcomes, log } = applyAll(this.#table, ops, { atomic });
     this.#settle(log);

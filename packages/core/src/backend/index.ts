@@ -10,6 +10,7 @@ export type {
 export { bucketOf, dateBucketOf } from "../aggregate/buckets.js";
 export { type Aggregator, aggregatorOf, percentileOf } from "../aggregate/run.js";
 export type { FieldType, IndexSpec } from "../database/indexes.js";
+export { backendFrom } from "../database/open.js";
 export { DataknobsError, type ErrorCode, type ErrorDetails, toError } from "../errors.js";
 export { type Getter, getterOf, isoTime, typesOf, walk } from "../match/access.js";
 export {
@@ -26,7 +27,8 @@ export {
   rankOf,
 } from "../match/compare.js";
 export { bm25, type Corpus, isHit, type WordCounts, wordCounter, wordsOf } from "../match/fulltext.js";
-export { likePredicate, matcherOf, type Predicate, valueAt } from "../match/matcher.js";
+export type { Matcher } from "../match/fuse.js";
+export { likePredicate, listMatcherOf, matcherOf, type Predicate, valueAt } from "../match/matcher.js";
 export { type LikePart, parseLike } from "../match/patterns.js";
 export { tokenize, tokensOf } from "../match/tokens.js";
 export type * from "../query/lowered.js";

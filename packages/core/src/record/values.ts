@@ -42,9 +42,14 @@ interface State extends EncodeOptions {
   root: unknown;
 }
 
+/** Spelled out: a spread costs more than encoding a small record. */
+function stateOf(root: unknown, { subject, code, freeze }: EncodeOptions): State {
+  return { subject, code, freeze, types: null, root };
+}
+
 /** Any supported value as a JSON copy and the map of its types. */
 export function encode(value: unknown, options: EncodeOptions): Encoded {
-  const state: State = { ...options, types: null, root: value };
+  const state = stateOf(value, options);
   const json = encodeValue(value, "", 0, state) as Json | undefined;
   return { json: json === undefined ? null : json, types: state.types };
 }
@@ -54,7 +59,7 @@ const dataOptions = { subject: "data", code: "INVALID_RECORD", freeze: false } a
 /** A record's data or metadata: an object, encoded as by {@link encode}. */
 export function encodeFields(value: unknown, options: EncodeOptions = dataOptions): Encoded<JsonObject> {
   if (typeof value === "object" && value !== null && isPlain(value)) {
-    const state: State = { ...options, types: null, root: value };
+    const state = stateOf(value, options);
     return { json: encodeObject(value as { [key: string]: unknown }, "", 1, state), types: state.types };
   }
   const encoded = encode(value, options);
