@@ -10,6 +10,7 @@ import {
   HeadObjectCommand,
   ListObjectsV2Command,
   type ListObjectsV2CommandInput,
+  ListObjectVersionsCommand,
   PutObjectCommand,
   type PutObjectCommandInput,
   S3Client,
@@ -122,7 +123,12 @@ export class Bucket {
         const { ETag, Body } = await client.send(new GetObjectCommand(input), options);
         return { etag: ETag ?? "", bytes: (await Body?.transformToByteArray()) ?? new Uint8Array() };
       },
-      (status, name) => (status === 304 ? "same" : missing.has(name) ? "missing" : undefined),
+      (status, name) => {
+        if (status === 304) return "same";
+        // what does not look like a version's name to the server
+        const isUnknown = missing.has(name) || (versionId !== undefined && name === "InvalidArgument");
+        return isUnknown ? "missing" : undefined;
+      },
     );
   }
 
@@ -206,6 +212,18 @@ export class Bucket {
     );
     const objects = Contents.map(({ Key = "", ETag = "", Size = 0 }) => ({ key: Key, etag: ETag, size: Size }));
     return { objects, more: IsTruncated === true };
+  }
+
+  /**
+   * The ETag of the last state of an object that was deleted, in a bucket with versioning. Some servers (versitygw 1.8)
+   * refuse `If-None-Match` then, and take `If-Match` with this one.
+   */
+  async lastEtag(key: string, call: Call): Promise<string | undefined> {
+    const { Versions = [], DeleteMarkers = [] } = await this.request(call, key, (client, options) =>
+      client.send(new ListObjectVersionsCommand({ Bucket: this.name, Prefix: key, MaxKeys: 100 }), options),
+    );
+    const isDeleted = DeleteMarkers.some(({ Key, IsLatest }) => Key === key && IsLatest === true);
+    return isDeleted ? Versions.find(({ Key }) => Key === key)?.ETag : undefined;
   }
 
   /** What the server says of an object beside its content. */

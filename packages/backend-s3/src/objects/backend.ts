@@ -216,6 +216,7 @@ export class ObjectsBackend implements Backend<IdSet> {
       if (attempt > 1) await pause(attempt);
       found = await this.#find(op, call);
       isGuess = false;
+      if (attempt >= 2 && found.etag === undefined) found = await this.#deleted(key, call);
       // the answer to an earlier sending of this very write was lost
       if ("body" in decision && op.kind !== "delete" && found.record?.version === op.version) return decision.done;
     }
@@ -242,6 +243,12 @@ export class ObjectsBackend implements Backend<IdSet> {
     // the record is gone already; what fails to go with it is a tombstone, which the next write or clear() removes
     await this.bucket.delete(key, written, call).catch(() => undefined);
     return true;
+  }
+
+  /** Nothing is there, and yet the server lets nothing be put there. */
+  async #deleted(key: string, call: Call): Promise<Found> {
+    const etag = await this.bucket.lastEtag(key, call);
+    return etag === undefined ? {} : { etag };
   }
 
   #cached(key: string, id: string): Found | undefined {

@@ -134,7 +134,8 @@ export async function readVersion<I, T>(
       id,
     },
   );
-  const got = await backend.bucket.get(key, callOf(options), { versionId });
+  // an empty name is the present state to some servers
+  const got = versionId === "" ? "missing" : await backend.bucket.get(key, callOf(options), { versionId });
   if (typeof got === "string") throw unknown;
   const about = backend.bucket.about(key);
   const record = recordIn(bodyText(got.bytes, about), id, about);
