@@ -26,5 +26,6 @@ describe("s3 objects", () => {
     // declared indexes change nothing here, and every record is a request
     modes: ["plain"],
     runs: 600,
+    timeout: 240_000,
   });
 });
