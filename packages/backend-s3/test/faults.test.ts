@@ -193,6 +193,24 @@ describe("a listing or reading that fails", () => {
     await fails("UNAVAILABLE", () => all(small), true);
   });
 
+  it("ahead of a slow reader is told when the reader comes to it", async () => {
+    await using bench = await behindProxy();
+    const { db, proxy, options } = bench;
+    await db.createMany(twelve);
+    await using small = await openDatabase(s3(options), { batchSize: 5 });
+    proxy.faults = first(1000, "GET", "r07!.json", { answer: { status: 500, code: "InternalError" } });
+    let unhandled = 0;
+    const count = (): void => void unhandled++;
+    process.on("unhandledRejection", count);
+    let seen = 0;
+    const reading = async (): Promise<void> => {
+      for await (const _ of small.stream()) if (++seen === 1) await new Promise((resolve) => setTimeout(resolve, 300));
+    };
+    await fails("UNAVAILABLE", reading, true);
+    process.off("unhandledRejection", count);
+    assert.deepEqual([seen, unhandled], [5, 0]);
+  });
+
   it("but an object that goes between listing and reading is a deleted record", async () => {
     await using bench = await behindProxy();
     const { db, proxy, options } = bench;

@@ -65,6 +65,20 @@ describe("the layout", () => {
     assert.equal(await b.count(), 8);
   });
 
+  it("long ids are kept in folders, and stray objects among them are left alone", async () => {
+    const options = place();
+    const long = "x".repeat(200);
+    const all = ["x", long, `${long}a`, `${long}${"b".repeat(200)}`, `${long}c`, "y"];
+    await using db = await openDatabase(s3(options), { batchSize: 2 });
+    await db.createMany(all.map((id) => ({ id, data: {} })));
+    const [first = ""] = (await keysBelow(options.prefix)).filter((key) => key.includes("/"));
+    const folder = first.slice(0, first.indexOf("/"));
+    for (const stray of ["-", "0", "A", "zz", "zzz"]) await put(`${options.prefix}/${folder}/${stray}`, "stray");
+    assert.deepEqual(await ids(db.search({ sort: [{ path: "id" }] })), all);
+    assert.equal(await db.clear(), all.length);
+    assert.equal((await keysBelow(options.prefix)).length, 6);
+  });
+
   it("of another program, or a newer version, is refused and left alone", async () => {
     const python = place();
     await put(`${python.prefix}/ada.json`, "{}");

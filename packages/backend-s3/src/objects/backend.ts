@@ -27,7 +27,7 @@ import { type BodyCache, bodyCache } from "./cache.js";
 import { compiler } from "./compile.js";
 import { bodyText, decide, type Found, recordIn, type TextOp, textOp, tombstone } from "./document.js";
 import { openFolder } from "./folder.js";
-import { idOf, longestId, nameOf, stemOf } from "./keys.js";
+import { idOf, longestId, nameOf, segment, stemOf } from "./keys.js";
 import { everyId, type IdSet, includes, onlyId, type Range } from "./ranges.js";
 
 const pageSize = 1000;
@@ -117,19 +117,23 @@ export class ObjectsBackend implements Backend<IdSet> {
     const ended = new AbortController();
     const signals = request.signal === undefined ? [ended.signal] : [request.signal, ended.signal];
     const batches = this.#batches(request, { signal: AbortSignal.any(signals) });
-    // the next batch is on its way while this one is looked at
-    let ahead = batches.next();
+    // the next batch is on its way while this one is looked at; its error waits until it is asked for
+    const next = (): ReturnType<typeof batches.next> => {
+      const batch = batches.next();
+      batch.catch(() => undefined);
+      return batch;
+    };
+    let ahead = next();
     try {
       for (;;) {
         const { done, value } = await ahead;
         if (done === true) return;
-        ahead = batches.next();
+        ahead = next();
         yield value;
       }
     } finally {
       ended.abort();
-      // nobody asks for it any more, and so for its error neither
-      await ahead.catch(() => undefined);
+      await Promise.allSettled([ahead]);
     }
   }
 
@@ -352,10 +356,11 @@ function startOf(from: string): string {
   return from.endsWith("\0") ? nameOf(from.slice(0, -1)) : stemOf(from);
 }
 
-/** Past a folder of somebody else's below ours. */
+/** Past a folder of somebody else's below ours, of which the last name of a page was. */
 function afterFolder(name: string): string {
   const slash = name.indexOf("/");
-  return slash < 0 ? name : `${name.slice(0, slash)}0`;
+  // ids that are long have folders, too
+  return slash < 0 || slash === segment ? name : `${name.slice(0, slash)}0`;
 }
 
 function partly(error: DataknobsError, deleted: number, failures: readonly Failure[]): DataknobsError {

@@ -10,7 +10,7 @@ import { badConfig, corrupt } from "../errors.js";
 import type { Settings } from "../options.js";
 import { idOf } from "./keys.js";
 
-export const markerName = "!dataknobs.json";
+const markerName = "!dataknobs.json";
 const layoutNumber = 1;
 const markerBody = JSON.stringify({ dataknobs: { layout: "objects", number: layoutNumber } });
 const noEtag = '"00000000000000000000000000000000"';

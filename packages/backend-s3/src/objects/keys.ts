@@ -32,7 +32,8 @@ const ordered = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxy
 /** In bytes. */
 export const longestId = 512;
 const plainBytes = 96;
-const segment = 200;
+/** Letters between two slashes of a long name. */
+export const segment = 200;
 const end = "!.json";
 
 /** The name of an id's object. */
