@@ -12,9 +12,6 @@ export type { Encryption, S3Options, StorageClass } from "./options.js";
  * `UNAVAILABLE`, and `UNSUPPORTED` where the server ignores conditional writes, on which no lost update rests.
  *
  * @example
- * import { s3 } from "@dataknobs/backend-s3";
- * import { openDatabase } from "@dataknobs/core";
- *
  * await using db = await openDatabase(s3({ bucket: "my-bucket", prefix: "people", region: "eu-west-1" }));
  * await db.create({ name: "Ada" }, { id: "ada" });
  */
