@@ -23,7 +23,7 @@ async function main() {
   const folder = await mkdtemp(join(tmpdir(), "dataknobs-demo-"));
   const stores = [];
   try {
-    const sources = [...embedded(folder), ...(process.argv.includes("--all") ? servers() : [])];
+    const sources = [...embedded(folder), ...(process.argv.includes("--all") ? await servers() : [])];
     for (const source of sources) stores.push(await openDatabase(source, { indexes }));
     return await compare(stores);
   } finally {

@@ -15,7 +15,21 @@ export function embedded(folder) {
   ];
 }
 
-/** Stores on servers, which `npm run demo -- --all` starts. */
-export function servers() {
-  return [];
+/** Stores on servers, which `npm run demo -- --all` starts; those whose address is known. */
+export async function servers() {
+  const { DATAKNOBS_POSTGRES_URL, DATAKNOBS_ELASTICSEARCH_URL, DATAKNOBS_S3_URL } = process.env;
+  const stores = [];
+  if (DATAKNOBS_POSTGRES_URL) {
+    const { postgres } = await import("@dataknobs/backend-postgres");
+    stores.push(postgres({ connectionString: DATAKNOBS_POSTGRES_URL, table: "dataknobs_demo" }));
+  }
+  if (DATAKNOBS_ELASTICSEARCH_URL) {
+    const { elasticsearch } = await import("@dataknobs/backend-elasticsearch");
+    stores.push(elasticsearch({ hosts: DATAKNOBS_ELASTICSEARCH_URL, index: "dataknobs-demo" }));
+  }
+  if (DATAKNOBS_S3_URL) {
+    const { s3 } = await import("@dataknobs/backend-s3");
+    stores.push(s3({ endpointUrl: DATAKNOBS_S3_URL, bucket: "dataknobs-demo", prefix: "movies", createBucket: true }));
+  }
+  return stores;
 }

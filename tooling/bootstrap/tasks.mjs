@@ -2,8 +2,9 @@ const turbo = (...args) => ["node", "node_modules/turbo/bin/turbo", "run", ...ar
 const biome = (...args) => ["node", "node_modules/@biomejs/biome/bin/biome", ...args];
 const changeset = (...args) => ["node", "node_modules/@changesets/cli/bin.js", ...args];
 
-/** Backends that need no server. */
+/** Backends that need no server, and those whose name is their server's too. */
 const embedded = ["memory", "file", "sqlite", "duckdb"];
+const served = ["postgres", "elasticsearch", "s3"];
 
 /** What each `npm run` task runs, as commands one after the other. */
 export const tasks = {
@@ -16,10 +17,15 @@ export const tasks = {
   format: (args) => [biome("format", "--write", ...args), biome("check", "--write", ...args)],
   test: (args) => [["node", "tooling/test/run.mjs", ...args]],
   check: (args) => [["node", "tooling/test/run.mjs", "--only=static", ...args]],
-  demo: (args) => [
-    turbo("build", ...embedded.map((name) => `--filter=@dataknobs/backend-${name}`), "--output-logs=errors-only"),
-    ["node", "examples/demo/demo.mjs", ...args],
-  ],
+  demo: (args) => {
+    const all = args.includes("--all");
+    const filters = [...embedded, ...(all ? served : [])].map((name) => `--filter=@dataknobs/backend-${name}`);
+    const demo = ["node", "examples/demo/demo.mjs", ...args];
+    return [
+      turbo("build", ...filters, "--output-logs=errors-only"),
+      all ? ["node", "tooling/services/with.mjs", ...served, "--", ...demo] : demo,
+    ];
+  },
   docs: () => [turbo("build"), ["node", "tooling/docs/support-matrix.mjs"], ["node", "tooling/docs/run.mjs"]],
   bench: (args) => [turbo("build"), ["node", "tooling/bench/run.mjs", ...args]],
   services: (args) => [["node", "tooling/services/run.mjs", ...args]],

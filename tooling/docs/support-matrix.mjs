@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { servers } from "../services/servers/index.mjs";
 import { Report } from "../test/report.mjs";
 
 const begin = "<!-- support-matrix: made by `node tooling/docs/support-matrix.mjs`, not by hand -->";
@@ -99,10 +100,17 @@ async function matrix(formerSuiteRow) {
   return rows.filter((line) => line !== undefined).join("\n");
 }
 
-/** A store of its own; the file backend with the format that it has for most uses. */
-function optionsFor(name, { options }, temporary) {
-  if (!("path" in options)) return {};
-  return { path: join(temporary, name === "file" ? "file.jsonl" : name) };
+/** A store of its own: in a folder, in memory, or on the server that the environment names. */
+function optionsFor(name, definition, temporary) {
+  if (name === "file") return { path: join(temporary, "file.jsonl") };
+  if (!Object.hasOwn(servers, name)) return "path" in definition.options ? { path: join(temporary, name) } : {};
+  const url = process.env[servers[name].variable];
+  if (!url) throw new Error(`${servers[name].variable} is not set; start it by: npm run services -- start ${name}`);
+  return {
+    postgres: { connectionString: url, table: "dataknobs_matrix" },
+    elasticsearch: { hosts: url, index: "dataknobs-matrix" },
+    s3: { endpointUrl: url, bucket: "dataknobs-matrix", createBucket: true },
+  }[name];
 }
 
 /** Opens the backend with one field declared and asks what becomes of every operator. */

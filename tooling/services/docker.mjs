@@ -1,10 +1,11 @@
 // A server as a container of docker/compose.yaml. Each set of servers is a compose project of its own.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { freePort } from "./ports.mjs";
 import { canRun, run } from "./process.mjs";
-import { servicesHome, writeState } from "./state.mjs";
+import { logOf, servicesHome, writeState } from "./state.mjs";
 
 const file = fileURLToPath(new URL("../../docker/compose.yaml", import.meta.url));
 
@@ -39,6 +40,11 @@ export function isUp(server) {
   return asked.status === 0 && asked.stdout.trim() !== "";
 }
 
+/** Where the log of a running server is. */
+export function log(server) {
+  return `docker logs ${project()}-${server.name}-1`;
+}
+
 /** Fetches the image where it is not there. */
 export async function install(server, signal) {
   await compose(server, {}, ["pull", "--quiet", "--policy", "missing", server.name], signal);
@@ -67,6 +73,7 @@ export async function untilReady(server, state, signal) {
 }
 
 export async function stop(server, state) {
+  writeFileSync(logOf(server.name), await compose(server, state, ["logs", "--no-color", server.name]));
   await compose(server, state, ["stop", server.name]);
 }
 

@@ -5,7 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { identify, isAlive } from "./process.mjs";
 
-/** Runs `work` while holding the lock at `path`, waiting for others; `waiting` is called once if it has to. */
+/** Runs `work` while holding the lock at `path`, waiting for others; `waiting` is called once that takes long. */
 export async function withLock(path, work, { waiting = () => undefined, signal } = {}) {
   const { pid, start } = identify(process.pid);
   // Two calls of one process exclude each other too.
@@ -13,11 +13,10 @@ export async function withLock(path, work, { waiting = () => undefined, signal }
   mkdirSync(dirname(path), { recursive: true });
   const own = mkdtempSync(join(dirname(path), `.${basename(path)}-`));
   writeFileSync(join(own, name), "");
-  let told = false;
+  let waits = 0;
   while (!take(own, path)) {
     if (!clear(path)) {
-      if (!told) waiting();
-      told = true;
+      if (++waits === 10) waiting();
       await sleep(100, undefined, { signal }).catch((error) => {
         rmSync(own, { recursive: true, force: true });
         throw error;

@@ -15,14 +15,21 @@ const ways = { native, docker };
 /** Downloads what the server needs; throws `CannotHave` where that is not to be had. */
 export async function provide(server, signal) {
   const how = chosenWay();
-  const missing = how === "native" ? server.missing() : undefined;
-  if (missing !== undefined) throw new CannotHave(`${server.name} needs ${missing}; or Docker with its compose plugin`);
+  const missing = how === "native" ? missingHere(server) : undefined;
+  if (missing !== undefined) {
+    const others = `or Docker with its compose plugin, or the address of one in ${server.variable}`;
+    throw new CannotHave(`${server.name} needs ${missing}, ${others}.`);
+  }
   try {
     await ways[how].install(server, signal);
   } catch (error) {
     signal?.throwIfAborted();
     throw new CannotHave(`${server.name} cannot be installed: ${error.message}`, { cause: error });
   }
+}
+
+function missingHere(server) {
+  return process.platform === "win32" ? "Linux or macOS" : server.missing();
 }
 
 function chosenWay() {
@@ -56,10 +63,14 @@ async function startAlone(server, signal, session) {
   } catch (error) {
     const failed = readState(server.name);
     if (isUp(server, failed)) await ways[how].stop(server, failed);
+    if (home === undefined) {
+      await discard(server, failed);
+      throw error;
+    }
     // Data of an earlier run is not thrown away for this.
-    if (home === undefined) await discard(server, failed);
-    else rest(server, failed);
-    throw error;
+    rest(server, failed);
+    const advice = `If its data is broken, throw it away: npm run services -- stop ${server.name}`;
+    throw new Error(`${error.message}\n${advice}`, { cause: error });
   }
 }
 
@@ -82,8 +93,9 @@ export function stop(server, { keep = false, session = false } = {}) {
 /** `{ up, url, how, pid, log }` as far as known; the server itself is not asked. */
 export function status(server) {
   const state = readState(server.name);
-  const up = isUp(server, state);
-  return { up, ...(up ? { url: state.url, how: state.how, pid: state.process?.pid } : {}), log: logOf(server.name) };
+  if (!isUp(server, state)) return { up: false, log: logOf(server.name) };
+  const { url, how } = state;
+  return { up: true, url, how, pid: state.process?.pid, log: ways[how].log(server) };
 }
 
 function isUp(server, state) {

@@ -23,6 +23,11 @@ export function isUp(_server, state) {
   return isAlive(state.process);
 }
 
+/** Where the log of a running server is. */
+export function log(server) {
+  return logOf(server.name);
+}
+
 /** Downloads or builds the server where it is not there. */
 export function install(server, signal) {
   return server.install(signal);

@@ -1,12 +1,13 @@
 // What is remembered between two commands: for each server a folder with state.json and its log. A server keeps its
 // port and its password, so that its address stays the same from run to run.
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** `DATAKNOBS_SERVICES_HOME` makes a set of servers of its own, apart from the checkout's. */
 export function servicesHome() {
-  return process.env.DATAKNOBS_SERVICES_HOME ?? fileURLToPath(new URL("../../.tools/services", import.meta.url));
+  const given = process.env.DATAKNOBS_SERVICES_HOME;
+  return given ? resolve(given) : fileURLToPath(new URL("../../.tools/services", import.meta.url));
 }
 
 export function folderOf(name) {

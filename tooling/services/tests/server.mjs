@@ -20,8 +20,9 @@ const cli = (...args) =>
   run(process.execPath, [fileURLToPath(new URL("../run.mjs", import.meta.url)), ...args, server.name]);
 const test = (behaviour, check) => report.case(`${server.name}: ${behaviour}`, check);
 
-/** Asked anew, without what the manager remembers. */
+/** Asked anew, without what the manager remembers. A container's port is open only while it runs. */
 async function answers(state) {
+  if (state.how === "docker") return listens("127.0.0.1", state.port);
   try {
     return await server.ready(state, await server.install());
   } catch {
