@@ -290,6 +290,37 @@ describe("a server without conditional writes", () => {
   });
 });
 
+describe("without the right to write", () => {
+  it("everything can be read, and every write is PERMISSION_DENIED", async () => {
+    await using bench = await behindProxy();
+    const { db, proxy, options } = bench;
+    await db.create({ n: 1 }, { id: "a" });
+    const denied = { answer: { status: 403, code: "AccessDenied" } };
+    proxy.faults = (method) => (method === "GET" || method === "HEAD" ? undefined : denied);
+    await using reader = await openDatabase(s3({ ...options, prefix: options.prefix as string }));
+    assert.equal((await reader.search()).length, 1);
+    assert.equal(await reader.count(), 1);
+    const writes: (() => Promise<unknown>)[] = [
+      () => reader.create({}),
+      () => reader.update("a", {}),
+      () => reader.patch("a", {}),
+      () => reader.upsert("b", {}),
+      () => reader.delete("a"),
+      () => reader.createMany([{ data: {} }, { data: {} }]),
+      () => reader.clear(),
+    ];
+    for (const write of writes) await fails("PERMISSION_DENIED", write);
+    assert.deepEqual(
+      (await db.search()).map(({ data }) => data),
+      [{ n: 1 }],
+    );
+    proxy.faults = () => denied;
+    await fails("PERMISSION_DENIED", () => reader.read("a"));
+    await fails("PERMISSION_DENIED", () => reader.search());
+    await fails("PERMISSION_DENIED", () => openDatabase(s3(options)));
+  });
+});
+
 describe("an object that somebody wrote beside us", () => {
   it("while we write is a conflict that is decided anew", async () => {
     await using bench = await behindProxy({ cacheBytes: 1_000_000 });
