@@ -1,6 +1,6 @@
 /** The options of `s3`, checked. Pure: no request is made here. */
 import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
-import type { OptionSpec } from "@dataknobs/core/backend";
+import { DataknobsError, type OptionSpec } from "@dataknobs/core/backend";
 import { badConfig } from "./errors.js";
 
 /** Classes whose objects can be read at once; the archives of Glacier cannot. */
@@ -11,7 +11,6 @@ export const storageClasses = [
   "ONEZONE_IA",
   "INTELLIGENT_TIERING",
   "GLACIER_IR",
-  "EXPRESS_ONEZONE",
 ] as const;
 export type StorageClass = (typeof storageClasses)[number];
 
@@ -114,6 +113,13 @@ export function settingsOf(options: S3Options): Settings {
   const { bucket, serverSideEncryption, sseKmsKeyId } = options;
   if (typeof bucket !== "string" || !/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
     throw badConfig("The s3 backend needs a `bucket`: 3 to 63 lower-case letters, digits, dots and hyphens.");
+  }
+  if (bucket.endsWith("--x-s3")) {
+    throw new DataknobsError(
+      "UNSUPPORTED",
+      `"${bucket}" is a directory bucket, which lists keys in no order. Use a general purpose bucket.`,
+      { backend: "s3", bucket },
+    );
   }
   if (sseKmsKeyId !== undefined && !serverSideEncryption?.startsWith("aws:kms")) {
     throw badConfig('`sseKmsKeyId` goes with `serverSideEncryption: "aws:kms"` or "aws:kms:dsse".');

@@ -368,6 +368,16 @@ describe("opening", () => {
     await fails("NOT_FOUND", () => one.delete("a"));
   });
 
+  it("of a new folder by many at once is one folder", async () => {
+    const name = `dataknobs-${randomUUID()}`;
+    const options: S3Options = { bucket: name, prefix: "new", endpointUrl: serverUrl, createBucket: true };
+    const dbs = await Promise.all(Array.from({ length: 8 }, () => openDatabase(s3(options))));
+    await Promise.all(dbs.map((db, n) => db.create({ n })));
+    assert.deepEqual(await Promise.all(dbs.map((db) => db.count())), new Array(8).fill(8));
+    await Promise.all(dbs.map((db) => db.close()));
+    await removeBucket(name);
+  });
+
   it("a wrong secret or key is PERMISSION_DENIED, a wrong region INVALID_CONFIG; no secret is told", async () => {
     const { origin, username, password } = new URL(serverUrl);
     const { endpointUrl: _, ...rest } = place();
@@ -412,6 +422,26 @@ describe("opening", () => {
       if (serverSideEncryption !== undefined) assert.equal(head.ServerSideEncryption, serverSideEncryption);
       await db.close();
     }
+  });
+
+  it("a server that lists in no order is UNSUPPORTED, as are directory buckets", async () => {
+    const client = rawClient();
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        const result = await next(args);
+        (result.output as { Contents?: unknown[] }).Contents?.reverse();
+        return result;
+      },
+      { step: "initialize" },
+    );
+    const { endpointUrl: _, ...options } = place({ client });
+    await using db = await openDatabase(s3(options));
+    await db.createMany(["a", "b"].map((id) => ({ id, data: {} })));
+    await fails("UNSUPPORTED", () => db.search());
+    await fails("UNSUPPORTED", () => db.count());
+    await db.close();
+    client.destroy();
+    await fails("UNSUPPORTED", () => s3({ bucket: "people--usw2-az1--x-s3" }));
   });
 
   it("with checksums only where they are required works, too", async () => {

@@ -321,6 +321,7 @@ export class ObjectsBackend implements Backend<IdSet> {
   async *#list(ids: Range, size: number, call: Call): AsyncGenerator<readonly Entry[], void> {
     const { folder } = this.#settings;
     let after = startOf(ids.from);
+    let last = "";
     for (;;) {
       const { objects, more } = await this.bucket.list(
         { Prefix: folder, StartAfter: folder + after, MaxKeys: size },
@@ -331,7 +332,10 @@ export class ObjectsBackend implements Backend<IdSet> {
       for (const listed of objects) {
         name = listed.key.slice(folder.length);
         const id = idOf(name);
-        if (id === undefined || compareText(id, ids.from) < 0) continue;
+        if (id === undefined) continue;
+        if (name <= last) throw unsorted(this.bucket.name);
+        last = name;
+        if (compareText(id, ids.from) < 0) continue;
         if (!includes(ids, id)) return entries.length > 0 ? yield entries : undefined;
         entries.push({ id, listed });
       }
@@ -340,6 +344,14 @@ export class ObjectsBackend implements Backend<IdSet> {
       after = idOf(name) === undefined ? afterFolder(name) : name;
     }
   }
+}
+
+/** Order and paging rest on it. */
+function unsorted(bucket: string): DataknobsError {
+  return new DataknobsError("UNSUPPORTED", "The server does not list keys in the order of their bytes.", {
+    backend: "s3",
+    bucket,
+  });
 }
 
 /** Whether there was a record, without a look into the object. */
