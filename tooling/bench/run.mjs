@@ -16,8 +16,9 @@ const { values: options } = parseArgs({
   },
 });
 const known = readdirSync(new URL("groups", import.meta.url)).map((file) => file.replace(/\.mjs$/, ""));
-// The groups that need more than an installed workspace run when they are asked for.
-const groups = options.only?.split(",") ?? known.filter((name) => name !== "python" || options.python);
+// The groups that need more than an installed workspace run when they are asked for, or when it is there.
+const needs = { python: options.python, s3: process.env.DATAKNOBS_S3_URL };
+const groups = options.only?.split(",") ?? known.filter((name) => !Object.hasOwn(needs, name) || needs[name]);
 const settings = { rows: wholeNumber("rows"), rounds: wholeNumber("rounds") };
 for (const name of groups) {
   if (!known.includes(name)) throw new Error(`There is no group "${name}"; there are ${known.join(", ")}.`);

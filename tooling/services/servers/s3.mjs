@@ -37,7 +37,7 @@ export const s3 = {
     for (const folder of [data, old]) mkdirSync(folder, { recursive: true });
     return {
       command: program,
-      args: ["--port", `127.0.0.1:${port}`, "--region", region, "posix", "--versioning-dir", old, data],
+      args: ["--port", `127.0.0.1:${port}`, "--region", region, "--keep-alive", "posix", "--versioning-dir", old, data],
       env: { ...process.env, ROOT_ACCESS_KEY: user, ROOT_SECRET_KEY: secret },
     };
   },

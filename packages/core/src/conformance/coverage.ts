@@ -129,8 +129,9 @@ export function classesIn(
   };
 }
 
-function valueAt({ data, metadata }: RandomRecord, segments: readonly string[]): Value {
+function valueAt({ id, data, metadata }: RandomRecord, segments: readonly string[]): Value {
   const [root, ...rest] = segments;
+  if (root === "id" && rest.length === 0) return id;
   let value: Value = root === "metadata" ? metadata : data;
   for (const segment of root === "metadata" || root === "data" ? rest : segments) {
     if (classOfValue(value) !== "object" || !Object.hasOwn(value as object, segment)) return undefined;

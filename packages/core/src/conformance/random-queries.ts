@@ -181,10 +181,19 @@ function escapeRegex(point: string): string {
   return /[\\^$.*+?()[\]{}|/]/.test(point) ? `\\${point}` : point;
 }
 
+/** The pool for conditions on `id`, of which most strings are ids. */
+function onIds(pool: Pool): Pool {
+  return { ...pool, string: [...pool.id, ...pool.string.slice(0, 5)] };
+}
+
 export function conditionOf(pool: Pool): fc.Arbitrary<Condition> {
+  const ofIds = onIds(pool);
   const leaf: fc.Arbitrary<Condition> = fc
-    .tuple(path, fc.constantFrom(...combinations))
-    .chain(([on, [op, operandClass]]) => leafOf(on, op, operandClass, pool));
+    .tuple(
+      fc.oneof({ weight: 9, arbitrary: path }, { weight: 1, arbitrary: fc.constant("id") }),
+      fc.constantFrom(...combinations),
+    )
+    .chain(([on, [op, operandClass]]) => leafOf(on, op, operandClass, on === "id" ? ofIds : pool));
   const { condition } = fc.letrec<{ condition: Condition }>((tie) => ({
     condition: fc.oneof(
       { depthSize: "small", maxDepth: 3, withCrossShrink: true },
@@ -280,9 +289,11 @@ export function questionOf(pool: Pool): fc.Arbitrary<Question> {
   );
 }
 
-/** One question per operator, class of operand and path, so that every pair is asked. */
+/** One question per operator, class of operand and path, so that every pair is asked; of ids, too. */
 export function sweep(pool: Pool, seed: number): Query[] {
   return combinations.flatMap(([op, operandClass]) =>
-    fc.sample(leafOf("m", op, operandClass, pool), { seed, numRuns: 2 }).map((leaf) => ({ where: leaf })),
+    [leafOf("m", op, operandClass, pool), leafOf("id", op, operandClass, onIds(pool))].flatMap((leaf) =>
+      fc.sample(leaf, { seed, numRuns: 2 }).map((one) => ({ where: one })),
+    ),
   );
 }

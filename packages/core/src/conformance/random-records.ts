@@ -287,10 +287,11 @@ export function randomRecords(seed: number, size = 60): RandomRecord[] {
 }
 
 /** Values to draw operands from: those of the records, their elements, and some of our own. */
-export type Pool = { readonly [K in OperandClass]: readonly [Value, ...Value[]] };
+export type Pool = { readonly [K in OperandClass | "id"]: readonly [Value, ...Value[]] };
 
 export function poolOf(records: readonly RandomRecord[]): Pool {
   const pool = {
+    id: ["r5", ...records.map(({ id }) => id)] as [Value, ...Value[]],
     boolean: [true, false] as [Value, ...Value[]],
     number: [10, ...numbers] as [Value, ...Value[]],
     bigint: [10n, ...bigints] as [Value, ...Value[]],
