@@ -1,0 +1,49 @@
+/** A table as it is known now, with all that is derived from it. */
+import type { AggregateRequest, Compiler, ScanRequest } from "@dataknobs/core/backend";
+import type { Sql, Statement } from "@dataknobs/sql";
+import { compilerOf, dialectOf, type PostgresDialect } from "./compile.js";
+import { type Layout, textFields } from "./layout.js";
+import { type AggregateStatement, aggregateStatement, scanSelect } from "./select.js";
+import { Writer } from "./write.js";
+
+export class Table {
+  #layout!: Layout;
+  #dialect!: PostgresDialect;
+  #compiler!: Compiler<Sql>;
+  #writer!: Writer;
+
+  constructor(layout: Layout) {
+    this.use(layout);
+  }
+
+  use(layout: Layout): void {
+    this.#layout = layout;
+    this.#dialect = dialectOf(layout);
+    this.#compiler = compilerOf(layout, this.#dialect);
+    this.#writer = new Writer(layout);
+  }
+
+  get layout(): Layout {
+    return this.#layout;
+  }
+
+  get compiler(): Compiler<Sql> {
+    return this.#compiler;
+  }
+
+  get writer(): Writer {
+    return this.#writer;
+  }
+
+  get hasWords(): boolean {
+    return textFields(this.#layout).length > 0;
+  }
+
+  scan(request: ScanRequest<Sql>, whole: boolean): Statement {
+    return scanSelect(this.#layout, this.#dialect, request, whole);
+  }
+
+  aggregate(request: AggregateRequest<Sql>): AggregateStatement {
+    return aggregateStatement(this.#layout, this.#dialect, request);
+  }
+}
