@@ -64,7 +64,9 @@ export class Pool implements Access {
 
   native(text: string, params: readonly unknown[], call: Call): Promise<readonly object[]> {
     if (call.signal !== undefined) return this.use(call, (lane) => lane.native(text, params, call));
-    return this.#main.unsafe(text, params as postgres.ParameterOrJSON<never>[]) as unknown as Promise<readonly object[]>;
+    return this.#main.unsafe(text, params as postgres.ParameterOrJSON<never>[]) as unknown as Promise<
+      readonly object[]
+    >;
   }
 
   async open(statement: Statement, size: number, call: Call): Promise<LaneCursor> {
@@ -92,7 +94,8 @@ export class Pool implements Access {
         return await this.use(call, (lane) => transact(lane, body));
       } catch (error) {
         const code = codeOf(error);
-        if ((code !== "40001" && code !== "40P01") || attempt === mostAttempts || call.signal?.aborted === true) throw error;
+        if ((code !== "40001" && code !== "40P01") || attempt === mostAttempts || call.signal?.aborted === true)
+          throw error;
       }
       await new Promise((resolve) => setTimeout(resolve, 2 ** attempt * Math.random()));
     }
@@ -125,7 +128,8 @@ export class Pool implements Access {
   async #take({ signal }: Call): Promise<Lane> {
     for (;;) {
       signal?.throwIfAborted();
-      if (this.#closed) throw new DataknobsError("NOT_OPEN", "The PostgreSQL backend is closed.", { backend: "postgres" });
+      if (this.#closed)
+        throw new DataknobsError("NOT_OPEN", "The PostgreSQL backend is closed.", { backend: "postgres" });
       const idle = this.#idle.pop();
       if (idle !== undefined) return idle;
       if (this.#lanes.size < this.#size) {

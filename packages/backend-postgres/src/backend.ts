@@ -145,9 +145,13 @@ export class PostgresBackend implements Backend<Sql> {
 
   #changeable(): Opened {
     if (this.#settings.manage) return this.#here;
-    throw new DataknobsError("INVALID_CONFIG", "This PostgreSQL store was opened with `manage: false`: it changes no index.", {
-      backend: this.name,
-    });
+    throw new DataknobsError(
+      "INVALID_CONFIG",
+      "This PostgreSQL store was opened with `manage: false`: it changes no index.",
+      {
+        backend: this.name,
+      },
+    );
   }
 }
 

@@ -132,7 +132,10 @@ function like(text: Sql, { pattern }: LikeLeaf): Sql {
 }
 
 /** Lower case is the same in both for ASCII; core looks at all other texts again. */
-function foldedLike(dialect: PostgresDialect, { path, pattern }: LikeLeaf): ReturnType<NonNullable<Compiler<Sql>["leaf"]["like"]>> {
+function foldedLike(
+  dialect: PostgresDialect,
+  { path, pattern }: LikeLeaf,
+): ReturnType<NonNullable<Compiler<Sql>["leaf"]["like"]>> {
   const field = dialect.field(path);
   if (field === undefined) return undefined;
   const text = field.get("string");
@@ -153,7 +156,9 @@ function fieldOf(layout: Layout, path: Path): KeyedField | undefined {
   if (path.segments.length === 0) return undefined;
   const spec = declaredAt(layout, path);
   const field = jsonField(layout, path);
-  return spec === undefined ? field : { ...field, ...declared(field, raw(cutExpression(layout, path))), index: spec.name };
+  return spec === undefined
+    ? field
+    : { ...field, ...declared(field, raw(cutExpression(layout, path))), index: spec.name };
 }
 
 function textColumn(path: Path, column: Sql): KeyedField {
@@ -308,7 +313,9 @@ function isAny(value: Sql, operands: readonly Operand[], below: Sql): Sql {
   const bare = operands.filter(({ types }) => types === null);
   const parts = operands
     .filter(({ types }) => types !== null)
-    .map((one) => sql`(${value} = ${jsonOf(one)}::text::jsonb AND ${below} = ${JSON.stringify(one.types)}::text::jsonb)`);
+    .map(
+      (one) => sql`(${value} = ${jsonOf(one)}::text::jsonb AND ${below} = ${JSON.stringify(one.types)}::text::jsonb)`,
+    );
   if (bare.length > 0) {
     const list = `[${bare.map(jsonOf).join(",")}]`;
     const [only] = bare;
@@ -364,12 +371,15 @@ function containsAny(layout: Layout, field: Field, operands: readonly Operand[])
   }
   for (const typed of ["bigint", "bytes"] as const) {
     const texts = wanted.filter((one) => one.class === typed).map(({ value }) => value as string);
-    if (texts.length > 0) tests.push(sql`(${tag} = ${raw(literal(typed))} AND ${within(raw("element #>> '{}'"), typed, texts)})`);
+    if (texts.length > 0)
+      tests.push(sql`(${tag} = ${raw(literal(typed))} AND ${within(raw("element #>> '{}'"), typed, texts)})`);
   }
   const deep = wanted.filter((one) => !isScalar(one));
   if (deep.length > 0) tests.push(isAny(raw("element"), deep, below));
   const elements = sql`EXISTS (SELECT 1 FROM jsonb_array_elements(CASE WHEN ${isArray} THEN ${json} ELSE '[]' END) WITH ORDINALITY AS each_element(element, place) WHERE ${any(tests)})`;
-  const onlyStrings = wanted.every((one) => one.class === "string" || one.class === "number" || one.class === "boolean");
+  const onlyStrings = wanted.every(
+    (one) => one.class === "string" || one.class === "number" || one.class === "boolean",
+  );
   if (first === undefined) return all([isArray, elements]);
   return onlyStrings
     ? all([isArray, first, sql`(${raw(pieces.types)} IS NULL OR ${elements})`])

@@ -11,10 +11,7 @@ const lost: Sentence = [
   "UNAVAILABLE",
   "The connection to the PostgreSQL server was lost. A write that was under way may have been applied.",
 ];
-const refused: Sentence = [
-  "PERMISSION_DENIED",
-  "PostgreSQL refused the login: check user, password and pg_hba.conf.",
-];
+const refused: Sentence = ["PERMISSION_DENIED", "PostgreSQL refused the login: check user, password and pg_hba.conf."];
 const raced: Sentence = ["CONFLICT", "Another transaction was first. Nothing was written; try again."];
 const changed: Sentence = ["CONFLICT", "The PostgreSQL table was changed or dropped meanwhile."];
 
@@ -47,7 +44,10 @@ const sentences: { readonly [code: string]: Sentence } = {
   "40001": raced,
   "40P01": raced,
   "25P02": ["CONFLICT", "The transaction was ended by an earlier failure in it. Nothing of it is written."],
-  "55P03": ["TIMEOUT", "Another transaction kept the record or table locked until the server's lock_timeout. Nothing was written."],
+  "55P03": [
+    "TIMEOUT",
+    "Another transaction kept the record or table locked until the server's lock_timeout. Nothing was written.",
+  ],
   "57014": ["TIMEOUT", "The PostgreSQL server gave up the statement at its timeout. Nothing was written."],
   "25P03": ["TIMEOUT", "The PostgreSQL server ended a transaction that was idle too long. Nothing was written."],
   "53100": ["UNAVAILABLE", "The PostgreSQL server's disk is full. Nothing was written."],
@@ -95,7 +95,9 @@ export function classify(error: unknown): Error {
     code === undefined ? undefined : (sentences[code] ?? (isSqlState(code) ? classes[code.slice(0, 2)] : undefined));
   if (known !== undefined) return new DataknobsError(known[0], known[1], details(code), { cause });
   if (error instanceof SyntaxError) {
-    return new DataknobsError("CORRUPT", "A row of the PostgreSQL table holds what is not JSON.", details(code), { cause });
+    return new DataknobsError("CORRUPT", "A row of the PostgreSQL table holds what is not JSON.", details(code), {
+      cause,
+    });
   }
   const message = "PostgreSQL failed in a way that this library does not know; see `cause`.";
   return new DataknobsError("UNEXPECTED", message, details(code), { cause });

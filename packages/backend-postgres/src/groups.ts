@@ -17,7 +17,9 @@ export function aggregatesOf(layout: Layout): AggregateDialect {
       const below =
         `(SELECT jsonb_object_agg(substr(k, length(${pointer}) + 1), v)::text FROM jsonb_each_text(${types}) AS each_type(k, v) ` +
         `WHERE v IN ('bigint', 'bytes') AND starts_with(k, ${pointer} || '/'))`;
-      return raw(`('[' || ${json}::text || ',' || coalesce(CASE WHEN ${types} IS NOT NULL THEN ${below} END, 'null') || ']')`);
+      return raw(
+        `('[' || ${json}::text || ',' || coalesce(CASE WHEN ${types} IS NOT NULL THEN ${below} END, 'null') || ']')`,
+      );
     },
     every: (condition) => sql`bool_and(${condition})`,
     bucket,

@@ -84,7 +84,8 @@ export function numberKeySql(json: string, double: string): string {
 
 /** The key of a bigint in SQL, of its decimal text. */
 export function bigintKeySql(text: string): string {
-  const key = (digits: string): string => `length(length(${digits})::text)::text || length(${digits})::text || ${digits}`;
+  const key = (digits: string): string =>
+    `length(length(${digits})::text)::text || length(${digits})::text || ${digits}`;
   const negative = `'n' || translate(${key(`substr(${text}, 2)`)}, '0123456789', '9876543210')`;
   return `CASE WHEN ${text} LIKE '-%' THEN ${negative} ELSE 'p' || ${key(text)} END`;
 }

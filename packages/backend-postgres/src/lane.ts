@@ -92,7 +92,8 @@ export class Lane {
       if (statement === "ROLLBACK" && this.#lost) return;
       const { command } = (await this.exec(statement)) as unknown as { command: string };
       // a transaction that failed answers COMMIT with ROLLBACK
-      if (statement === "COMMIT" && command === "ROLLBACK") throw Object.assign(new Error("rolled back"), { code: "25P02" });
+      if (statement === "COMMIT" && command === "ROLLBACK")
+        throw Object.assign(new Error("rolled back"), { code: "25P02" });
     } catch (error) {
       this.spoiled = true;
       throw error;
@@ -107,7 +108,11 @@ export class Lane {
     const iterator = pending.values().cursor(size)[Symbol.asyncIterator]() as unknown as AsyncIterator<Rows>;
     let under: Promise<IteratorResult<Rows>> | undefined;
     const next = async (): Promise<Rows> => {
-      under = this.#cancellable(call, () => pending, () => iterator.next());
+      under = this.#cancellable(
+        call,
+        () => pending,
+        () => iterator.next(),
+      );
       const step = await under;
       under = undefined;
       return step.done === true ? nothing : step.value;

@@ -151,20 +151,20 @@ export function isListed(layout: Pick<Layout, "shared">, path: Path): string {
 
 /**
  * Beside the cut key in unique indexes: NULL, which is never equal, where there is no value; a digest of what the cut
- * key leaves out.
+ * key may leave out. Kept short, since the catalog has to hold it.
  */
 export function sameExpression(layout: Pick<Layout, "shared">, path: Path): string {
-  const { json, type, types } = jsonPieces(layout, path);
-  const key = keyExpression(layout, path);
+  const { json, text, type, types } = jsonPieces(layout, path);
   const typed = (tag: string): string => {
     const test = `@.key starts with ${JSON.stringify(`${path.pointer}/`)} && @.value == "${tag}"`;
     return `jsonb_path_query_array(${types}, ${literal(`$.keyvalue() ? (${test}).key`)})::text`;
   };
   const deep = `${json}::text || CASE WHEN ${types} IS NULL THEN '' ELSE ${typed("bigint")} || ${typed("bytes")} END`;
-  const digest = (text: string): string => `encode(sha256(convert_to(${text}, 'UTF8')), 'hex')`;
+  // text as bytes by way of their escape form: convert_to is not immutable
+  const digest = (text: string): string => `encode(sha256(replace(${text}, E'\\\\', E'\\\\\\\\')::bytea), 'hex')`;
   return (
     `CASE WHEN ${type} IN ('array', 'object') THEN ${digest(deep)} WHEN coalesce(${type}, 'null') = 'null' THEN NULL ` +
-    `WHEN length(${key}) >= ${cutLength} THEN ${digest(key)} ELSE '' END`
+    `WHEN length(${text}) > ${cutLength / 2} THEN ${digest(text)} ELSE '' END`
   );
 }
 

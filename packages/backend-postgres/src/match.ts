@@ -63,9 +63,7 @@ export function compileMatch(layout: Layout, match: Match): ReturnType<NonNullab
   const lexemes = match.words.map((word) => `'${lexemeOf(word)}'`);
   const finds = (query: string): Sql => any(columns.map((column) => sql`${column} @@ ${query}::tsquery`));
   const whole = match.mode === "any" || columns.length === 1;
-  const code = whole
-    ? finds(lexemes.join(match.mode === "any" ? " | " : " & "))
-    : all(lexemes.map(finds));
+  const code = whole ? finds(lexemes.join(match.mode === "any" ? " | " : " & ")) : all(lexemes.map(finds));
   const ranks = columns.map((column) => sql`coalesce(ts_rank(${column}, ${lexemes.join(" | ")}::tsquery), 0)`);
   scores.set(code, sql`(${join(ranks, " + ")})::float8`);
   return { code, exact: true, index: declared.map((spec) => spec?.name).join(", ") };

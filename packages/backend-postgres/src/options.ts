@@ -98,7 +98,8 @@ export function settingsOf(options: PostgresOptions): Settings {
     ["schemaName", schemaName],
   ] as const) {
     if (name === "" || name.includes("\0")) throw bad(`takes a name without U+0000 for "${option}"`);
-    if (Buffer.byteLength(name) > longestName) throw bad(`takes a name of at most ${longestName} bytes for "${option}"`);
+    if (Buffer.byteLength(name) > longestName)
+      throw bad(`takes a name of at most ${longestName} bytes for "${option}"`);
   }
   for (const url of [connectionString, ...checkReplicas(replicas)]) {
     if (url !== undefined && !isConnectionString(url)) {
@@ -128,7 +129,12 @@ export function settingsOf(options: PostgresOptions): Settings {
 function clientOptions(options: PostgresOptions): Settings["client"] {
   const { host, port, database, user, password, statementTimeout, connectTimeout = 30, prepare = true } = options;
   const ssl = options.ssl ?? (options.sslmode === "disable" ? false : options.sslmode);
-  if (ssl !== undefined && typeof ssl !== "boolean" && typeof ssl !== "string" && (typeof ssl !== "object" || ssl === null))
+  if (
+    ssl !== undefined &&
+    typeof ssl !== "boolean" &&
+    typeof ssl !== "string" &&
+    (typeof ssl !== "object" || ssl === null)
+  )
     throw bad('takes true, false or TLS options for "ssl"');
   return {
     ...(host !== undefined && { host }),

@@ -6,16 +6,23 @@
  * a table that is in use are made without keeping writers waiting.
  */
 import { createHash } from "node:crypto";
-import { type Call, DataknobsError, type ExistingIndex, type IndexSpec, pathKey, resolvePath } from "@dataknobs/core/backend";
+import {
+  type Call,
+  DataknobsError,
+  type ExistingIndex,
+  type IndexSpec,
+  pathKey,
+  resolvePath,
+} from "@dataknobs/core/backend";
 import { quoteIdentifier } from "@dataknobs/sql";
 import type { Change, Pool } from "./access.js";
-import { codeOf, constraintOf } from "./errors.js";
+import { codeOf } from "./errors.js";
 import type { Lane, Rows } from "./lane.js";
 import {
   cutExpression,
   idColumn,
-  inSchema,
   indexName,
+  inSchema,
   isListed,
   jsonPieces,
   type Layout,
@@ -45,8 +52,14 @@ export async function checkServer(run: RunText): Promise<void> {
 }
 
 /** Makes and checks the table; what is there. */
-export async function openTable(pool: Pool, settings: Settings, wanted: readonly IndexSpec[], call: Call): Promise<Layout> {
-  const look = (): Promise<Found | undefined> => inspect((text, ...params) => pool.run({ text, params }, call), settings);
+export async function openTable(
+  pool: Pool,
+  settings: Settings,
+  wanted: readonly IndexSpec[],
+  call: Call,
+): Promise<Layout> {
+  const look = (): Promise<Found | undefined> =>
+    inspect((text, ...params) => pool.run({ text, params }, call), settings);
   let found = await look();
   if (settings.manage && (found === undefined || !found.own || (settings.shared && !found.shared))) {
     await pool.change(call, (lane) => makeTable(lane, settings, wanted));
@@ -60,7 +73,8 @@ export async function openTable(pool: Pool, settings: Settings, wanted: readonly
     if (missing.length > 0) found = (await look()) ?? found;
   }
   const unique = wanted.find((spec) => spec.unique && !has(found as Layout, spec));
-  if (unique !== undefined) throw notOurs(settings, `has no unique index "${unique.name}", and \`manage: false\` makes none`);
+  if (unique !== undefined)
+    throw notOurs(settings, `has no unique index "${unique.name}", and \`manage: false\` makes none`);
   return found;
 }
 
@@ -109,7 +123,9 @@ export async function inspect(run: RunText, settings: Settings): Promise<Found |
         "`shared: true`: columns are added, and both programs may read and write it",
     );
   }
-  const known = noteOf(byName.get("version")?.[2]) as { readonly layout?: number; readonly shared?: boolean } | undefined;
+  const known = noteOf(byName.get("version")?.[2]) as
+    | { readonly layout?: number; readonly shared?: boolean }
+    | undefined;
   if ((known?.layout ?? 0) > layoutVersion) {
     throw bad(
       `found the table "${table}" in layout ${known?.layout}, of a newer version of this library; this one knows up to ${layoutVersion}`,
@@ -148,7 +164,13 @@ function noteOf(comment: unknown): object | undefined {
 
 function specOf(comment: unknown): IndexSpec | undefined {
   const found = noteOf(comment) as
-    | { readonly path?: readonly string[]; readonly type?: IndexSpec["type"]; readonly unique: boolean; readonly text: boolean; readonly name: string }
+    | {
+        readonly path?: readonly string[];
+        readonly type?: IndexSpec["type"];
+        readonly unique: boolean;
+        readonly text: boolean;
+        readonly name: string;
+      }
     | undefined;
   if (found?.path === undefined) return undefined;
   const { path, type, unique, text, name } = found;
@@ -172,7 +194,7 @@ async function makeTable(lane: Lane, settings: Settings, wanted: readonly IndexS
         `created_at ${utc}, updated_at ${utc}, ${ourColumns.join(", ")})`,
     );
     layout = (await inspect(run, settings)) as Found;
-    for (const spec of wanted) for (const text of indexStatements(layout, spec, false)) await run(text);
+    for (const spec of wanted) await createAtOnce(lane, layout, spec);
   } else if (!layout.own) {
     for (const column of ourColumns) await run(`ALTER TABLE ${table} ADD COLUMN IF NOT EXISTS ${column}`);
   }
@@ -210,7 +232,10 @@ async function share(run: RunText, layout: Layout): Promise<void> {
 }
 
 /** The parts of an index, each with what is said of it; the first has the name. */
-function partsOf(layout: Layout, spec: IndexSpec): { readonly name: string; readonly on: string; readonly unique?: boolean }[] {
+function partsOf(
+  layout: Layout,
+  spec: IndexSpec,
+): { readonly name: string; readonly on: string; readonly unique?: boolean }[] {
   const { path } = spec;
   const main = indexName(layout, spec);
   if (spec.text) {
@@ -233,10 +258,16 @@ function partsOf(layout: Layout, spec: IndexSpec): { readonly name: string; read
 function columnStatements(layout: Layout, { text, path }: IndexSpec): string[] {
   if (!text) return [];
   const { words, of } = wordColumns(path);
-  return [`ALTER TABLE ${tableOf(layout)} ADD COLUMN IF NOT EXISTS ${words} tsvector, ADD COLUMN IF NOT EXISTS ${of} text`];
+  return [
+    `ALTER TABLE ${tableOf(layout)} ADD COLUMN IF NOT EXISTS ${words} tsvector, ADD COLUMN IF NOT EXISTS ${of} text`,
+  ];
 }
 
-function createStatement(layout: Layout, { name, on, unique }: ReturnType<typeof partsOf>[number], live: boolean): string {
+function createStatement(
+  layout: Layout,
+  { name, on, unique }: ReturnType<typeof partsOf>[number],
+  live: boolean,
+): string {
   const kind = `${unique === true ? "UNIQUE " : ""}INDEX ${live ? "CONCURRENTLY " : ""}IF NOT EXISTS`;
   return `CREATE ${kind} ${quoteIdentifier(name)} ON ${tableOf(layout)} ${on}`;
 }
@@ -246,33 +277,42 @@ function commentStatements(layout: Layout, spec: IndexSpec): string[] {
   const about = { path: [path.root, ...path.segments], type, unique, text, name };
   // the name last: with it the index is there for others
   return partsOf(layout, spec)
-    .map((part, index) => `COMMENT ON INDEX ${inSchema(layout, part.name)} IS ${note(index === 0 ? about : { part: name })}`)
+    .map(
+      (part, index) =>
+        `COMMENT ON INDEX ${inSchema(layout, part.name)} IS ${note(index === 0 ? about : { part: name })}`,
+    )
     .reverse();
 }
 
-function indexStatements(layout: Layout, spec: IndexSpec, live: boolean): string[] {
-  const create = partsOf(layout, spec).map((part) => createStatement(layout, part, live));
-  return [...columnStatements(layout, spec), ...create, ...commentStatements(layout, spec)];
+/** In the transaction that is open. */
+async function createAtOnce(lane: Lane, layout: Layout, spec: IndexSpec): Promise<void> {
+  const create = partsOf(layout, spec).map((part) => createStatement(layout, part, false));
+  for (const text of [...columnStatements(layout, spec), ...create, ...commentStatements(layout, spec)]) {
+    await lane.exec(text).catch((error: unknown) => refusal(error, spec));
+  }
+}
+
+function refusal(error: unknown, { name }: IndexSpec): never {
+  const about = { backend: "postgres", index: name };
+  if (codeOf(error) === "54000") {
+    const message = `The index "${name}" cannot be made: its path is too long for PostgreSQL's catalog.`;
+    throw new DataknobsError("LIMIT_EXCEEDED", message, about, { cause: error });
+  }
+  if (codeOf(error) !== "23505") throw error;
+  const message = `The unique index "${name}" cannot be made: two records have the same value there.`;
+  throw new DataknobsError("ALREADY_EXISTS", message, about);
 }
 
 /** Makes an index of a table that is in use. */
 export async function createIndex(pool: Pool, layout: Layout, spec: IndexSpec, call: Call): Promise<void> {
   const few = await pool.run({ text: `SELECT 1 FROM ${tableOf(layout)} OFFSET ${fewRows} LIMIT 1`, params: [] }, call);
-  try {
-    if (few.length === 0) {
-      await pool.change(call, async (lane) => {
-        await lane.run({ text: "SELECT pg_advisory_xact_lock($1::bigint)", params: [lockKey(layout)] });
-        for (const text of indexStatements(layout, spec, false)) await lane.exec(text);
-        return { result: undefined };
-      });
-    } else await pool.use(call, (lane) => createConcurrently(lane, layout, spec, call));
-  } catch (error) {
-    if (constraintOf(error) === undefined) throw error;
-    throw new DataknobsError(
-      "ALREADY_EXISTS",
-      `The unique index "${spec.name}" cannot be made: two records have the same value there.`,
-      { backend: "postgres", index: spec.name },
-    );
+  if (few.length > 0) await pool.use(call, (lane) => createConcurrently(lane, layout, spec, call));
+  else {
+    await pool.change(call, async (lane) => {
+      await lane.run({ text: "SELECT pg_advisory_xact_lock($1::bigint)", params: [lockKey(layout)] });
+      await createAtOnce(lane, layout, spec);
+      return { result: undefined };
+    });
   }
   if (spec.text) await refreshWords((statement, its) => pool.run(statement, its), { ...layout, indexes: [spec] });
 }
@@ -282,7 +322,8 @@ export async function createIndex(pool: Pool, layout: Layout, spec: IndexSpec, c
  * lock in a statement, would wait for each other's snapshots; so the lock is asked for again and again.
  */
 async function createConcurrently(lane: Lane, layout: Layout, spec: IndexSpec, call: Call): Promise<void> {
-  const lock = (fn: string): Promise<Rows> => lane.run({ text: `SELECT ${fn}($1::bigint)`, params: [lockKey(layout)] }, call);
+  const lock = (fn: string): Promise<Rows> =>
+    lane.run({ text: `SELECT ${fn}($1::bigint)`, params: [lockKey(layout)] }, call);
   while ((await lock("pg_try_advisory_lock"))[0]?.[0] !== true) await new Promise((resolve) => setTimeout(resolve, 50));
   try {
     for (const text of columnStatements(layout, spec)) await lane.run({ text, params: [] }, call);
@@ -292,8 +333,8 @@ async function createConcurrently(lane: Lane, layout: Layout, spec: IndexSpec, c
       try {
         await lane.run({ text: createStatement(layout, part, true), params: [] }, call);
       } catch (error) {
-        if (codeOf(error) !== undefined && !lane.spoiled) await drop(lane, layout, part.name);
-        throw error;
+        if (codeOf(error) === "23505") await drop(lane, layout, part.name);
+        refusal(error, spec);
       }
     }
     for (const text of commentStatements(layout, spec)) await lane.exec(text);

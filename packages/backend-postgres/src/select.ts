@@ -1,6 +1,17 @@
 /** The statements of requests. Pure: the same text for `explain` and for the server. */
 import type { AggregateRequest, AggregateRow, Order, ScanRequest } from "@dataknobs/core/backend";
-import { aggregatePlanOf, aggregateSelect, all, join, raw, render, type Sql, type SqlValue, type Statement, sql } from "@dataknobs/sql";
+import {
+  aggregatePlanOf,
+  aggregateSelect,
+  all,
+  join,
+  raw,
+  render,
+  type Sql,
+  type SqlValue,
+  type Statement,
+  sql,
+} from "@dataknobs/sql";
 import type { KeyedField, PostgresDialect } from "./compile.js";
 import { idColumn, type Layout, literal, tableOf } from "./layout.js";
 import { scoreOf } from "./match.js";
@@ -45,12 +56,20 @@ function termsOf(dialect: PostgresDialect, order: Order, whole: boolean): Sql[] 
 }
 
 /** Rows of a record and, with `match`, its score. */
-export function scanSelect(layout: Layout, dialect: PostgresDialect, request: ScanRequest<Sql>, whole: boolean): Statement {
+export function scanSelect(
+  layout: Layout,
+  dialect: PostgresDialect,
+  request: ScanRequest<Sql>,
+  whole: boolean,
+): Statement {
   const { where, match, order, limit, offset } = request;
   const score = match === undefined ? raw("") : sql`, ${scoreOf(match)} AS score`;
   let select = sql`SELECT ${raw(recordColumns())}${score} ${fromOf(layout, where, match)}`;
   if (order.length > 0) {
-    select = sql`${select} ORDER BY ${join(order.flatMap((one) => termsOf(dialect, one, whole)), ", ")}`;
+    select = sql`${select} ORDER BY ${join(
+      order.flatMap((one) => termsOf(dialect, one, whole)),
+      ", ",
+    )}`;
   } else if (match !== undefined) select = sql`${select} ORDER BY score DESC, ${raw(idColumn(layout))}`;
   // bigint: a page may begin further on than 2³¹
   if (limit !== undefined) select = sql`${select} LIMIT ${limit}::bigint`;

@@ -99,7 +99,8 @@ export class TableStore implements Store<Sql> {
       if (constraintOf(error) === undefined) throw error;
       return undefined;
     }
-    if (whole && run.kind === "insert") return run.ops.map((op) => ({ status: "written", createdAt: (op as { at: number }).at }));
+    if (whole && run.kind === "insert")
+      return run.ops.map((op) => ({ status: "written", createdAt: (op as { at: number }).at }));
     return settled(writer, run, writer.outcomes(run, rows), (statement) => this.#access.run(statement, call));
   }
 
@@ -131,7 +132,9 @@ export class TableStore implements Store<Sql> {
         if (!this.#access.inTransaction || !hasUnique(writer.layout)) {
           return await body((one, its) => this.#access.run(one, its));
         }
-        return await this.#access.change(call, async (lane) => ({ result: await body((one, its) => lane.run(one, its)) }));
+        return await this.#access.change(call, async (lane) => ({
+          result: await body((one, its) => lane.run(one, its)),
+        }));
       } catch (error) {
         const index = constraintOf(error) === undefined ? undefined : await this.#nameOf(writer)(error);
         if (index === undefined) throw error;
@@ -179,7 +182,9 @@ export class TableStore implements Store<Sql> {
     };
     const records = await get(false);
     const cut = request.order.filter(({ path }) => declaredAt(this.#table.layout, path) !== undefined);
-    return cut.length > 0 && records.some((record) => cut.some((order) => mayBeCut(record, order))) ? get(true) : records;
+    return cut.length > 0 && records.some((record) => cut.some((order) => mayBeCut(record, order)))
+      ? get(true)
+      : records;
   }
 
   count(where: Sql | undefined, match: Sql | undefined, call: Call): Promise<number> {
@@ -240,7 +245,9 @@ async function settled(
 ): Promise<WriteOutcome[]> {
   const unknown = ops.filter((_, index) => outcomes[index] === undefined).map(({ id }) => id);
   if (unknown.length === 0) return outcomes as WriteOutcome[];
-  const versions = new Map((await run(writer.versions(unknown))).map(([id, version]) => [id as string, version as string]));
+  const versions = new Map(
+    (await run(writer.versions(unknown))).map(([id, version]) => [id as string, version as string]),
+  );
   return outcomes.map(
     (outcome, index) => outcome ?? { status: "stale", actual: versions.get((ops[index] as WriteOp).id) ?? null },
   );
@@ -262,7 +269,8 @@ async function writeRuns(
     const part = careful ? await byHalves(writer, one, lane, run, nameOf) : await writeRun(writer, one, run);
     for (const outcome of part) outcomes.push(outcome);
   }
-  const refused = atomic && outcomes.some(({ status }) => status === "exists" || status === "stale" || status === "duplicate");
+  const refused =
+    atomic && outcomes.some(({ status }) => status === "exists" || status === "stale" || status === "duplicate");
   if (!refused) return { result: outcomes };
   const undone = outcomes.map((outcome) =>
     outcome.status === "written" || outcome.status === "deleted" ? rolledBack : outcome,

@@ -1,7 +1,7 @@
 /** Bringing the words of stale rows up to date: rows that a program wrote which does not know of the field. */
 import type { JsonObject, WireRecord } from "@dataknobs/core/backend";
-import { arrayText } from "./arrays.js";
 import type { Access } from "./access.js";
+import { arrayText } from "./arrays.js";
 import { type Layout, tableOf, textFields, wordColumns } from "./layout.js";
 import { vectorMaker } from "./match.js";
 import { fieldsOfText, typesOfText } from "./rows.js";
@@ -46,7 +46,9 @@ export async function refreshWords(run: Access["run"], layout: Layout): Promise<
         return makeVectors(record)[0];
       });
       // in the order of ids, so that two who do this do not lock each other out
-      const order = rows.map((_, index) => index).sort((a, b) => ((rows[a]?.[0] ?? "") < (rows[b]?.[0] ?? "") ? -1 : 1));
+      const order = rows
+        .map((_, index) => index)
+        .sort((a, b) => ((rows[a]?.[0] ?? "") < (rows[b]?.[0] ?? "") ? -1 : 1));
       const column = (at: number): string => arrayText(order.map((index) => rows[index]?.[at]));
       await run({ text: update, params: [column(0), column(1), arrayText(order.map((index) => vectors[index]))] }, {});
     }

@@ -89,8 +89,7 @@ export class Writer {
 
   #run(kind: Kind, ops: readonly WriteOp[]): Run {
     const ids = arrayText(ops.map(({ id }) => id));
-    const versions = (): string | null =>
-      arrayOrNull(ops.map((op) => (op.kind === "insert" ? null : op.ifVersion)));
+    const versions = (): string | null => arrayOrNull(ops.map((op) => (op.kind === "insert" ? null : op.ifVersion)));
     if (kind === "delete") return { kind, ops, params: [ids, versions()] };
     const contents = ops as readonly Content[];
     const params = [
@@ -124,7 +123,8 @@ export class Writer {
   /** Whether one statement does all of the run, or nothing, whatever it meets. */
   isWhole({ kind, ops }: Run): boolean {
     if (ops.length === 1) return true;
-    if (kind === "update" || kind === "delete") return ops.every((op) => op.kind === "insert" || op.ifVersion === undefined);
+    if (kind === "update" || kind === "delete")
+      return ops.every((op) => op.kind === "insert" || op.ifVersion === undefined);
     return true;
   }
 
@@ -183,7 +183,16 @@ function statements(layout: Layout): { readonly [K in Kind | "plainInsert" | "me
   const table = tableOf(layout);
   const words = textFields(layout).map(({ path }) => wordColumns(path));
   const listTypes = ["text", "jsonb", "jsonb", "jsonb", "jsonb", "text", "timestamp"];
-  const names = ["id", "data", "metadata", "types", "metadata_types", "version", "at", ...words.map((_, index) => `w${index}`)];
+  const names = [
+    "id",
+    "data",
+    "metadata",
+    "types",
+    "metadata_types",
+    "version",
+    "at",
+    ...words.map((_, index) => `w${index}`),
+  ];
   if (words.length > 0) names.push("words_of");
   const lists = [...listTypes, ...words.map(() => "tsvector"), ...(words.length > 0 ? ["text"] : [])];
   const unnest = (more: readonly string[] = []): string =>
