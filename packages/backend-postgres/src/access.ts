@@ -122,7 +122,12 @@ export class Pool implements Access {
       await this.#give(lane);
       throw error;
     }
-    return new Within(lane, () => this.#give(lane));
+    const stop = (): void => lane.cancel();
+    call.signal?.addEventListener("abort", stop, { once: true });
+    return new Within(lane, () => {
+      call.signal?.removeEventListener("abort", stop);
+      return this.#give(lane);
+    });
   }
 
   async #take({ signal }: Call): Promise<Lane> {
@@ -156,7 +161,8 @@ export class Pool implements Access {
     this.#closed = true;
     for (const wake of this.#waiting.splice(0)) wake();
     await Promise.all([...this.#lanes].map((lane) => lane.close()));
-    if (this.#own) await this.#main.end({ timeout: 5 });
+    // nothing is under way any more; without a limit the driver waits for connections that it has lost
+    if (this.#own) await this.#main.end({ timeout: 0 });
   }
 }
 

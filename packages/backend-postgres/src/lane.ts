@@ -48,6 +48,7 @@ export class Lane {
   readonly #prepared: Prepared;
   #last: Promise<unknown> = Promise.resolve();
   #cursors = 0;
+  #current: Pending | undefined;
   #inTransaction = false;
   #lost = false;
   /** Something may still go on there, or be on its way to it. */
@@ -122,8 +123,7 @@ export class Lane {
       close: async () => {
         if (under === undefined) await iterator.return?.();
         else {
-          this.spoiled = true;
-          cancel(pending);
+          this.cancel();
           await under.catch(() => undefined);
         }
       },
@@ -156,32 +156,31 @@ export class Lane {
     return work;
   }
 
+  /** Ends what the server does for this lane. The request travels by itself and may come late: the lane is given up. */
+  cancel(): void {
+    if (this.#current === undefined) return;
+    this.spoiled = true;
+    // the driver answers with a promise that its types do not mention; an unreachable server ends the statement anyway
+    const asked = this.#current.cancel() as unknown as Promise<void> | undefined;
+    asked?.catch(() => undefined);
+  }
+
   async #cancellable<R>({ signal }: Call, start: () => Pending, settle: (pending: Pending) => Promise<R>): Promise<R> {
-    if (signal === undefined) return settle(start());
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     const pending = start();
-    const stop = (): void => {
-      // the request travels by a connection of its own and may come late: nobody else shall be hit by it
-      this.spoiled = true;
-      cancel(pending);
-    };
-    signal.addEventListener("abort", stop, { once: true });
+    this.#current = pending;
+    const stop = (): void => this.cancel();
+    signal?.addEventListener("abort", stop, { once: true });
     try {
       return await settle(pending);
     } finally {
-      signal.removeEventListener("abort", stop);
+      signal?.removeEventListener("abort", stop);
+      this.#current = undefined;
     }
   }
 }
 
 const nothing = Object.assign([], { count: 0, columns: null }) as Rows;
-
-/** The driver answers with a promise that its types do not mention. */
-function cancel(pending: Pending): void {
-  const asked = pending.cancel() as unknown as Promise<void> | undefined;
-  // a server that cannot be reached ends the statement anyway
-  asked?.catch(() => undefined);
-}
 
 export interface LaneCursor {
   /** The next rows; none at the end. */

@@ -145,8 +145,8 @@ function clientOptions(options: PostgresOptions): Settings["client"] {
     ...(ssl !== undefined && { ssl: ssl as boolean }),
     connect_timeout: Math.max(1, connectTimeout),
     prepare,
-    // a pool that lost its server tries again soon: the driver's own pauses grow to 20 seconds
-    backoff: (attempt: number) => Math.min(0.02 * 2 ** attempt, 1),
+    // every queued statement waits for an attempt of its own: the driver's pauses, up to 20 seconds, would add up
+    backoff: 0.05,
     onnotice: () => undefined,
     ...(statementTimeout !== undefined && {
       connection: { statement_timeout: Math.round(statementTimeout * 1000) },

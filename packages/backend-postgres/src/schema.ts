@@ -338,6 +338,8 @@ async function createConcurrently(lane: Lane, layout: Layout, spec: IndexSpec, c
       }
     }
     for (const text of commentStatements(layout, spec)) await lane.exec(text);
+    // what the planner knows of an expression comes with this
+    await lane.run({ text: `ANALYZE ${tableOf(layout)}`, params: [] }, call);
   } finally {
     // a lane that was spoiled is closed, and its locks go with it
     if (!lane.spoiled) await lock("pg_advisory_unlock");
