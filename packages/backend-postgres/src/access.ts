@@ -18,6 +18,8 @@ export interface Access {
   run(statement: Statement, call: Call): Promise<Rows>;
   native(text: string, params: readonly unknown[], call: Call): Promise<readonly object[]>;
   open(statement: Statement, size: number, call: Call): Promise<LaneCursor>;
+  /** Runs a statement that is a transaction by itself once more where it lost a race. */
+  again<R>(call: Call, body: () => Promise<R>): Promise<R>;
   /** All that the body does, or nothing. */
   change<R>(call: Call, body: (lane: Lane) => Promise<Change<R>>): Promise<R>;
 }
@@ -87,11 +89,15 @@ export class Pool implements Access {
     };
   }
 
+  change<R>(call: Call, body: (lane: Lane) => Promise<Change<R>>): Promise<R> {
+    return this.again(call, () => this.use(call, (lane) => transact(lane, body)));
+  }
+
   /** A lost race, which writes nothing, is run again. */
-  async change<R>(call: Call, body: (lane: Lane) => Promise<Change<R>>): Promise<R> {
+  async again<R>(call: Call, body: () => Promise<R>): Promise<R> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.use(call, (lane) => transact(lane, body));
+        return await body();
       } catch (error) {
         const code = codeOf(error);
         if ((code !== "40001" && code !== "40P01") || attempt === mostAttempts || call.signal?.aborted === true)
@@ -211,6 +217,10 @@ export class Within implements Access {
 
   open(statement: Statement, size: number, call: Call): Promise<LaneCursor> {
     return this.#open.declare(statement, size, call);
+  }
+
+  again<R>(_call: Call, body: () => Promise<R>): Promise<R> {
+    return body();
   }
 
   async change<R>(_call: Call, body: (lane: Lane) => Promise<Change<R>>): Promise<R> {

@@ -146,7 +146,7 @@ function clientOptions(options: PostgresOptions): Settings["client"] {
     connect_timeout: Math.max(1, connectTimeout),
     prepare,
     // every queued statement waits for an attempt of its own: the driver's pauses, up to 20 seconds, would add up
-    backoff: 0.05,
+    backoff: () => 0.05,
     onnotice: () => undefined,
     ...(statementTimeout !== undefined && {
       connection: { statement_timeout: Math.round(statementTimeout * 1000) },

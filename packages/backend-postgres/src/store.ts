@@ -94,7 +94,7 @@ export class TableStore implements Store<Sql> {
   async #alone(writer: Writer, run: Run, whole: boolean, call: Call): Promise<readonly WriteOutcome[] | undefined> {
     let rows: Rows;
     try {
-      rows = await this.#access.run(writer.statement(run, whole), call);
+      rows = await this.#access.again(call, () => this.#access.run(writer.statement(run, whole), call));
     } catch (error) {
       if (constraintOf(error) === undefined) throw error;
       return undefined;
@@ -130,7 +130,7 @@ export class TableStore implements Store<Sql> {
     return guarded(async () => {
       try {
         if (!this.#access.inTransaction || !hasUnique(writer.layout)) {
-          return await body((one, its) => this.#access.run(one, its));
+          return await this.#access.again(call, () => body((one, its) => this.#access.run(one, its)));
         }
         return await this.#access.change(call, async (lane) => ({
           result: await body((one, its) => lane.run(one, its)),
@@ -144,7 +144,8 @@ export class TableStore implements Store<Sql> {
   }
 
   deleteWhere(where: Sql | undefined, call: Call): Promise<number> {
-    return guarded(async () => (await this.#access.run(deleteStatement(this.#table.layout, where), call)).count ?? 0);
+    const statement = deleteStatement(this.#table.layout, where);
+    return guarded(() => this.#access.again(call, async () => (await this.#access.run(statement, call)).count ?? 0));
   }
 
   async *scan(request: ScanRequest<Sql>): AsyncGenerator<readonly WireRecord[], void> {

@@ -87,10 +87,20 @@ export class Writer {
     return runs;
   }
 
-  #run(kind: Kind, ops: readonly WriteOp[]): Run {
+  #run(kind: Kind, given: readonly WriteOp[]): Run {
+    return { kind, ops: given, params: this.#params(kind, this.#inLockOrder(kind, given)) };
+  }
+
+  /** By id, so that batches that meet wait for each other and not crosswise; duplicates of values go by the order given. */
+  #inLockOrder(kind: Kind, ops: readonly WriteOp[]): readonly WriteOp[] {
+    if (kind === "insert" || ops.length === 1 || hasUnique(this.layout)) return ops;
+    return [...ops].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  #params(kind: Kind, ops: readonly WriteOp[]): (string | null)[] {
     const ids = arrayText(ops.map(({ id }) => id));
     const versions = (): string | null => arrayOrNull(ops.map((op) => (op.kind === "insert" ? null : op.ifVersion)));
-    if (kind === "delete") return { kind, ops, params: [ids, versions()] };
+    if (kind === "delete") return [ids, versions()];
     const contents = ops as readonly Content[];
     const params = [
       ids,
@@ -102,7 +112,7 @@ export class Writer {
       arrayText(contents.map(({ at }) => isoTime(at))),
       ...this.#words(contents),
     ];
-    return { kind, ops, params: kind === "update" ? [...params, versions()] : params };
+    return kind === "update" ? [...params, versions()] : params;
   }
 
   /** Lists of vectors, field by field, and one of the versions that they are of. */

@@ -19,6 +19,7 @@ beforeEach(() => {
   table = newTable();
 });
 afterAll(async () => {
+  await closeAll();
   await server?.remove();
 });
 
