@@ -30,7 +30,8 @@ interface Opened {
 
 export class PostgresBackend implements Backend<Sql> {
   readonly name = "postgres";
-  readonly ownership = "serialise";
+  /** Records become text run by run, while the server works on the run before. */
+  readonly ownership = "keep";
   readonly capabilities: Capabilities;
   readonly #settings: Settings;
   readonly #unopened: Table;

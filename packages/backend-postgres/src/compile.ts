@@ -212,6 +212,15 @@ function jsonField(layout: Layout, path: Path): KeyedField {
       }
     },
     get: (valueClass) => values[valueClass],
+    // one look at the type instead of two: rows without an index are many
+    compare(op, operand) {
+      const { value } = operand;
+      if (typeof value === "number") {
+        return sql`CASE WHEN ${type} = 'number' THEN ${raw(pieces.double)} ${raw(op)} ${value} ELSE FALSE END`;
+      }
+      if (op === "=" && typeof value === "boolean") return raw(`${pieces.json} = '${value}'`);
+      return undefined;
+    },
     after: (leaf) => afterOf(key, path, leaf),
     tied: (leaf) => tiedOf(key, path, leaf),
     isDate: raw(`(${types} IS NOT NULL AND coalesce(${pieces.tag}, '') = 'date')`),

@@ -4,6 +4,7 @@ import {
   type AggregateRow,
   type Call,
   getterOf,
+  type InsertOp,
   type MergeOp,
   type NativeRow,
   type Order,
@@ -53,7 +54,6 @@ export class TableStore implements Store<Sql> {
 
   write(ops: readonly WriteOp[], { atomic, ...call }: WriteRequest): Promise<readonly WriteOutcome[]> {
     const { writer } = this.#table;
-    // text before the first await: what the caller does to its objects afterwards is its own affair
     const runs = writer.plan(ops);
     return guarded(() => this.#afresh(writer, runs, ops, (now, list) => this.#write(now, list, atomic, call)));
   }
@@ -82,7 +82,24 @@ export class TableStore implements Store<Sql> {
       const outcomes = await this.#alone(writer, only, atomic && only.ops.length > 1, call);
       if (outcomes !== undefined) return outcomes;
     }
+    if (atomic && runs.every(({ kind }) => kind === "insert")) {
+      const outcomes = await this.#insertAll(writer, runs, call);
+      if (outcomes !== undefined) return outcomes;
+    }
     return this.#access.change(call, (lane) => writeRuns(writer, runs, lane, call, atomic, this.#nameOf(writer)));
+  }
+
+  /** New records, by statements that fail at an id or a value that is taken; nothing then: what to tell is looked for after. */
+  async #insertAll(writer: Writer, runs: readonly Run[], call: Call): Promise<readonly WriteOutcome[] | undefined> {
+    try {
+      return await this.#access.change(call, async (lane) => {
+        await inTurn(runs, (run) => lane.run(writer.statement(run, true), call));
+        return { result: runs.flatMap(insertedAll) };
+      });
+    } catch (error) {
+      if (constraintOf(error) === undefined) throw error;
+      return undefined;
+    }
   }
 
   /** A failing statement would end an open transaction. */
@@ -99,8 +116,7 @@ export class TableStore implements Store<Sql> {
       if (constraintOf(error) === undefined) throw error;
       return undefined;
     }
-    if (whole && run.kind === "insert")
-      return run.ops.map((op) => ({ status: "written", createdAt: (op as { at: number }).at }));
+    if (whole && run.kind === "insert") return insertedAll(run);
     return settled(writer, run, writer.outcomes(run, rows), (statement) => this.#access.run(statement, call));
   }
 
@@ -155,12 +171,19 @@ export class TableStore implements Store<Sql> {
       if (records.length > 0) yield records;
       return;
     }
-    await guarded(() => this.#refresh(request.match));
     const statement = this.#table.scan(request, true);
+    const { sizes } = this.#table;
+    if (limit === undefined && sizes.isSmall(statement.text)) {
+      const records = await guarded(() => this.#page({ ...request, limit: batchSize + 1 }));
+      if (records.length > 0 && records.length <= batchSize) yield records;
+      if (records.length <= batchSize) return;
+    }
+    await guarded(() => this.#refresh(request.match));
     const cursor = await guarded(() => this.#access.open(statement, batchSize, request));
     let ahead: Promise<Rows> | undefined;
     try {
       let rows = await guarded(() => cursor.next());
+      sizes.note(statement.text, rows.length < batchSize);
       while (rows.length > 0) {
         // the server works on while these rows are looked at, one batch ahead and no more
         ahead = rows.length < batchSize ? undefined : guarded(() => cursor.next());
@@ -235,6 +258,9 @@ function mayBeCut(record: WireRecord, { path }: Order): boolean {
   return typeof value === "string" && value.length >= cutLength / 2;
 }
 
+const insertedAll = ({ ops }: Run): WriteOutcome[] =>
+  ops.map((op) => ({ status: "written", createdAt: (op as InsertOp).at }));
+
 type RunStatement = (statement: Statement) => Promise<Rows>;
 
 /** Outcomes with the versions that are there instead of those that were expected. */
@@ -254,6 +280,20 @@ async function settled(
   );
 }
 
+/** One after the other; while the server does one, the text of the next is made. */
+async function inTurn(runs: readonly Run[], send: (run: Run) => Promise<unknown>): Promise<void> {
+  for (const [index, run] of runs.entries()) {
+    const sent = send(run);
+    const next = runs[index + 1];
+    if (next !== undefined) {
+      // once what was sent is on its way
+      await Promise.race([sent, new Promise(setImmediate)]);
+      next.prepare();
+    }
+    await sent;
+  }
+}
+
 /** All runs in an open transaction, in their order. */
 async function writeRuns(
   writer: Writer,
@@ -266,10 +306,10 @@ async function writeRuns(
   const outcomes: WriteOutcome[] = [];
   const run: RunStatement = (statement) => lane.run(statement, call);
   const careful = hasUnique(writer.layout);
-  for (const one of runs) {
+  await inTurn(runs, async (one) => {
     const part = careful ? await byHalves(writer, one, lane, run, nameOf) : await writeRun(writer, one, run);
     for (const outcome of part) outcomes.push(outcome);
-  }
+  });
   const refused =
     atomic && outcomes.some(({ status }) => status === "exists" || status === "stale" || status === "duplicate");
   if (!refused) return { result: outcomes };

@@ -6,7 +6,27 @@ import { type Layout, textFields } from "./layout.js";
 import { type AggregateStatement, aggregateStatement, scanSelect } from "./select.js";
 import { Writer } from "./write.js";
 
+const mostSizes = 1000;
+
+/**
+ * Whether queries of one text gave a single batch when they were last asked. Those need no cursor, which costs a
+ * connection of its own and another way to the server and back.
+ */
+export class Sizes {
+  readonly #small = new Set<string>();
+
+  isSmall(text: string): boolean {
+    return this.#small.has(text);
+  }
+
+  note(text: string, small: boolean): void {
+    if (!small) this.#small.delete(text);
+    else if (this.#small.size < mostSizes) this.#small.add(text);
+  }
+}
+
 export class Table {
+  readonly sizes: Sizes = new Sizes();
   #layout!: Layout;
   #dialect!: PostgresDialect;
   #compiler!: Compiler<Sql>;
