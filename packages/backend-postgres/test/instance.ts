@@ -36,7 +36,11 @@ export async function makeInstance(of?: Instance): Promise<Instance> {
   if (of === undefined) {
     make("initdb", ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]);
     // one that needs its password, the others not
-    const rules = ["all locked 127.0.0.1/32 scram-sha-256", "all all 127.0.0.1/32 trust", "replication all 127.0.0.1/32 trust"];
+    const rules = [
+      "all locked 127.0.0.1/32 scram-sha-256",
+      "all all 127.0.0.1/32 trust",
+      "replication all 127.0.0.1/32 trust",
+    ];
     writeFileSync(join(data, "pg_hba.conf"), rules.map((rule) => `host ${rule}\n`).join(""));
   } else make("pg_basebackup", ["-d", of.url, "-R", "-X", "stream", "-c", "fast", "--no-sync"]);
   const port = await freePort();
