@@ -12,6 +12,7 @@ export interface Instance {
   readonly url: string;
   /** As kill -9 does. */
   kill(): Promise<void>;
+  /** Nothing where it runs. */
   start(): Promise<void>;
   remove(): Promise<void>;
 }
@@ -58,6 +59,7 @@ export async function makeInstance(of?: Instance): Promise<Instance> {
     port,
     url,
     async start() {
+      if (server?.exitCode === null && server.signalCode === null) return;
       // the programs of a server that was killed end one after the other, and the next one waits for them
       for (let attempt = 0; attempt < 100; attempt++) {
         server = spawn(join(programs, "postgres"), ["-D", data], { ...as, env, stdio: "ignore" });
