@@ -17,7 +17,15 @@ const { values: options } = parseArgs({
 });
 const known = readdirSync(new URL("groups", import.meta.url)).map((file) => file.replace(/\.mjs$/, ""));
 // The groups that need more than an installed workspace run when they are asked for, or when it is there.
-const needs = { python: options.python, s3: process.env.DATAKNOBS_S3_URL };
+const server = (name) => process.env[`DATAKNOBS_${name}_URL`];
+const needs = {
+  python: options.python,
+  postgres: server("POSTGRES"),
+  elasticsearch: server("ELASTICSEARCH"),
+  s3: server("S3"),
+  chroma: server("CHROMA"),
+  pgvector: server("POSTGRES"),
+};
 const groups = options.only?.split(",") ?? known.filter((name) => !Object.hasOwn(needs, name) || needs[name]);
 const settings = { rows: wholeNumber("rows"), rounds: wholeNumber("rounds") };
 for (const name of groups) {
