@@ -37,6 +37,7 @@ const compilers: { readonly [name: string]: Compiler<Predicate> | undefined } = 
   "equality and presence": compilerOf(["equals", "exists"]),
   "loose texts": compilerOf(leafKinds, ["like", "regex", "prefix"]),
   "all of it loose": compilerOf(leafKinds, leafKinds),
+  "no complements": { ...compilerOf(leafKinds), not: () => undefined },
 };
 
 const leaves = truthTable.map(({ op, operand }) => where("v", op, operand));

@@ -170,8 +170,8 @@ export interface Compiler<P> {
   };
   and(parts: readonly P[]): P;
   or(parts: readonly P[]): P;
-  /** The complement, two-valued. Only called on exact code. */
-  not(part: P): P;
+  /** The complement, two-valued; nothing where the engine has none. Only called on exact code. */
+  not(part: P): P | undefined;
   /** Whether the engine gives just this order (which ends with id), and by which index. */
   order?(order: readonly Order[]): { readonly index?: string | undefined } | undefined;
   /** Whether the engine finds just these records by full text. */

@@ -59,7 +59,8 @@ function visit<P>(condition: Lowered, compiler: Compiler<P> | undefined, leaves:
       const part = visit(condition.condition, compiler, leaves);
       if (compiler === undefined || part.residual !== undefined) return withheld(condition, leaves);
       // an empty `and` is pushed as nothing; its complement selects no record
-      return { pushed: part.pushed === undefined ? compiler.or([]) : compiler.not(part.pushed) };
+      const pushed = part.pushed === undefined ? compiler.or([]) : compiler.not(part.pushed);
+      return pushed === undefined ? withheld(condition, leaves, "the engine has no complement of it") : { pushed };
     }
     default:
       return visitLeaf(condition, compiler, leaves);
@@ -67,10 +68,14 @@ function visit<P>(condition: Lowered, compiler: Compiler<P> | undefined, leaves:
 }
 
 /** The engine sees nothing of the condition, whatever it could do with parts of it. */
-function withheld<P>(condition: Lowered, leaves: Map<Leaf, LeafPlan>): Part<P> {
+function withheld<P>(
+  condition: Lowered,
+  leaves: Map<Leaf, LeafPlan>,
+  why = "joined with a clause that is not pushed",
+): Part<P> {
   for (const leaf of leavesOf(condition)) {
     const plan = leaves.get(leaf);
-    if (plan?.compiled === true) leaves.set(leaf, { compiled: false, why: "joined with a clause that is not pushed" });
+    if (plan?.compiled === true) leaves.set(leaf, { compiled: false, why });
   }
   return { residual: condition };
 }
