@@ -2,7 +2,14 @@
  * Vectors in memory: exact, synchronous inside, so that every call sees a whole store. Saved to a file when asked and
  * at close, where there is a path.
  */
-import { DataknobsError, type JsonObject, type Lowered, leafKinds, mergeFields } from "@dataknobs/core/backend";
+import {
+  type Compiler,
+  DataknobsError,
+  type JsonObject,
+  type Lowered,
+  leafKinds,
+  mergeFields,
+} from "@dataknobs/core/backend";
 import {
   type DeleteRequest,
   type FileRequest,
@@ -15,6 +22,7 @@ import {
   metrics,
   type PartialRow,
   rowMatcherOf,
+  type SearchPlan,
   saveFile,
   type UpsertRequest,
   type VectorBackend,
@@ -27,17 +35,19 @@ import {
   type WhereRequest,
 } from "@dataknobs/core/vector";
 import { imageOf, scopesOf } from "./image.js";
+import { int8Kernel } from "./int8-kernel.js";
 import type { VectorMemoryOptions } from "./options.js";
 import { nearestOf, rowsOf } from "./search.js";
-import { Slab, type SlabRow } from "./slab.js";
+import { Slab, type SlabOptions, type SlabRow } from "./slab.js";
 
 const name = "memory";
 
 export class MemoryVectors implements VectorBackend<Lowered> {
-  readonly name = name;
-  readonly compiler = matchingCompiler;
+  readonly name: string = name;
+  readonly compiler: Compiler<Lowered> = matchingCompiler;
   readonly capabilities: VectorCapabilities;
   readonly #path: string | undefined;
+  readonly #quantised: boolean;
   #scopes = new Map<string, Slab>();
   #dimensions = 0;
   #metric: Metric = "cosine";
@@ -45,8 +55,9 @@ export class MemoryVectors implements VectorBackend<Lowered> {
   #token: string | undefined;
   #unsaved = false;
 
-  constructor({ path }: VectorMemoryOptions) {
+  constructor({ path, quantization = "none" }: VectorMemoryOptions) {
     this.#path = path;
+    this.#quantised = quantization === "int8";
     this.capabilities = Object.freeze({
       persistence: path === undefined ? false : "save",
       metrics,
@@ -78,7 +89,7 @@ export class MemoryVectors implements VectorBackend<Lowered> {
   upsert({ scope, rows }: UpsertRequest): void {
     let slab = this.#scopes.get(scope);
     if (slab === undefined) {
-      slab = new Slab(this.#dimensions);
+      slab = new Slab(this.#slabOptions());
       this.#scopes.set(scope, slab);
     }
     for (const row of rows) slab.set(row);
@@ -156,6 +167,13 @@ export class MemoryVectors implements VectorBackend<Lowered> {
     return rows.length;
   }
 
+  plan(): SearchPlan {
+    if (!this.#quantised) return { search: "exact" };
+    return int8Kernel() === undefined
+      ? { search: "exact", why: "WebAssembly with vector instructions is not to be had here: every row is measured" }
+      : { search: "exact", index: "int8" };
+  }
+
   async save({ force, signal }: FileRequest): Promise<void> {
     const path = this.#path as string;
     const info: JsonObject = { dimensions: this.#dimensions, metric: this.#metric };
@@ -184,7 +202,7 @@ export class MemoryVectors implements VectorBackend<Lowered> {
   async #load(path: string, signal: AbortSignal | undefined): Promise<void> {
     const file = await loadFile(path, name, { signal });
     if (file !== undefined) this.#checkShape(path, file.info);
-    const scopes = file === undefined ? new Map<string, Slab>() : scopesOf(file, this.#dimensions);
+    const scopes = file === undefined ? new Map<string, Slab>() : scopesOf(file, this.#slabOptions());
     if (scopes === undefined) {
       throw new DataknobsError(
         "CORRUPT",
@@ -198,6 +216,10 @@ export class MemoryVectors implements VectorBackend<Lowered> {
     this.#scopes = scopes;
     this.#token = file?.token;
     this.#unsaved = false;
+  }
+
+  #slabOptions(): SlabOptions {
+    return { dimensions: this.#dimensions, quantised: this.#quantised };
   }
 
   #checkShape(path: string, { dimensions, metric }: JsonObject): void {

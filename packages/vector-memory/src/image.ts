@@ -4,7 +4,7 @@
  */
 import { type JsonObject, parseJson, type TypeMap } from "@dataknobs/core/backend";
 import { type LoadedFile, type Section, toLittleEndian, type VectorRow } from "@dataknobs/core/vector";
-import { Slab } from "./slab.js";
+import { Slab, type SlabOptions } from "./slab.js";
 
 export interface Image {
   readonly info: JsonObject;
@@ -58,8 +58,22 @@ interface Line {
   readonly text?: string;
 }
 
-/** The scopes that a file holds. `undefined` where its sections do not go together. */
-export function scopesOf({ sections }: LoadedFile, dimensions: number): Map<string, Slab> | undefined {
+function lineOf(text: string): Line | undefined {
+  let line: Partial<Line>;
+  try {
+    line = parseJson(text) as unknown as Partial<Line>;
+  } catch {
+    // its checksum is right: another program wrote it so
+    return undefined;
+  }
+  const { id, metadata, scope = "", text: own = "" } = line ?? {};
+  const right = typeof id === "string" && typeof scope === "string" && typeof own === "string";
+  return right && typeof metadata === "object" && metadata !== null ? (line as Line) : undefined;
+}
+
+/** The scopes that a file holds. `undefined` where its sections are not what they should be. */
+export function scopesOf({ sections }: LoadedFile, options: SlabOptions): Map<string, Slab> | undefined {
+  const { dimensions } = options;
   const bytes = sections.get("vectors") ?? new Uint8Array(0);
   const lines = new TextDecoder().decode(sections.get("rows")).split("\n");
   // every line has its end, the last one too
@@ -67,10 +81,12 @@ export function scopesOf({ sections }: LoadedFile, dimensions: number): Map<stri
   const floats = toLittleEndian(new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4));
   const scopes = new Map<string, Slab>();
   for (const [at, text] of lines.entries()) {
-    const { scope = "", id, metadata, types = null, text: own } = parseJson(text) as unknown as Line;
+    const line = lineOf(text);
+    if (line === undefined) return undefined;
+    const { scope = "", id, metadata, types = null, text: own } = line;
     let slab = scopes.get(scope);
     if (slab === undefined) {
-      slab = new Slab(dimensions);
+      slab = new Slab(options);
       scopes.set(scope, slab);
     }
     const vector = floats.subarray(at * dimensions, (at + 1) * dimensions);

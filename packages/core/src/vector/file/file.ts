@@ -46,9 +46,11 @@ export async function saveFile(path: string, request: SaveRequest): Promise<stri
     const prefix = node.paths.join(folder, prefixOf(node, node.paths.basename(target)));
     const before = await claim(node, target, prefix, request, path);
     try {
+      // only now: once the file is replaced, others may write beside it
+      await sweep(node, folder, prefix, /^\d+-[0-9a-f-]{36}\.tmp$/);
       return await replace(node, target, prefix, request);
     } finally {
-      await sweep(node, folder, prefix, before);
+      await sweep(node, folder, prefix, new RegExp(`^${before}\\.\\d+\\.claim$`));
     }
   } catch (error) {
     throw classifyFile(error, path, request.kind);
@@ -205,16 +207,12 @@ function prefixOf(node: Node, name: string): string {
   return `.${name.replace(/[^\w.-]/g, "_").slice(0, 80)}.${crc}.`;
 }
 
-/** Removes the claims on a version that is no more, and what those left who died while they saved. */
-async function sweep(node: Node, folder: string, prefix: string, version: string): Promise<void> {
+/** Removes what lies beside a file: what those left who died while they saved, or claims on a version that is no more. */
+async function sweep(node: Node, folder: string, prefix: string, kind: RegExp): Promise<void> {
   const start = node.paths.basename(prefix);
   for (const name of await node.files.readdir(folder)) {
-    if (!name.startsWith(start)) continue;
-    const rest = name.slice(start.length);
-    const isClaim = rest.startsWith(`${version}.`) && /^\d+\.claim$/.test(rest.slice(version.length + 1));
-    if (isClaim || /^\d+-[0-9a-f-]{36}\.tmp$/.test(rest)) {
-      await node.files.rm(node.paths.join(folder, name), { force: true });
-    }
+    if (!name.startsWith(start) || !kind.test(name.slice(start.length))) continue;
+    await node.files.rm(node.paths.join(folder, name), { force: true });
   }
 }
 

@@ -94,7 +94,33 @@ export function decodeHeader(
   if (hexOf(crc32(json, 0)) !== line.crc32 || bytes[line.length] !== 0x0a) {
     throw corruptFile(path, "has a header that was altered", backend);
   }
-  return parseJson(decoder.decode(json)) as unknown as FileHeader;
+  let header: unknown;
+  try {
+    header = parseJson(decoder.decode(json));
+  } catch (error) {
+    throw corruptFile(path, "has a header that is no JSON", backend, error);
+  }
+  if (!isHeader(header)) throw corruptFile(path, "has a header without its parts", backend);
+  return header;
+}
+
+function isHeader(value: unknown): value is FileHeader {
+  const { kind, token, info, sections } = (value ?? {}) as { readonly [key: string]: unknown };
+  return (
+    typeof kind === "string" &&
+    // it becomes part of a file's name
+    typeof token === "string" &&
+    /^[\w-]{1,80}$/.test(token) &&
+    typeof info === "object" &&
+    info !== null &&
+    Array.isArray(sections) &&
+    sections.every(isSection)
+  );
+}
+
+function isSection(value: unknown): value is SectionEntry {
+  const { name, bytes, crc32 } = (value ?? {}) as { readonly [key: string]: unknown };
+  return typeof name === "string" && Number.isSafeInteger(bytes) && (bytes as number) >= 0 && typeof crc32 === "string";
 }
 
 /** Floats as the file has them: little-endian, whatever this machine is. Changes the array in place. */
