@@ -3,7 +3,7 @@
  * reads which keys their metadata has, since Chroma merges metadata: within one process such changes of a row come one
  * after another.
  */
-import { DataknobsError, leafKinds, mergeFields } from "@dataknobs/core/backend";
+import { type Compiler, DataknobsError, leafKinds, mergeFields } from "@dataknobs/core/backend";
 import {
   type DeleteRequest,
   distanceOf,
@@ -30,7 +30,7 @@ import { checkDimensions, openCollection, type Shape } from "./collection.js";
 import { all, type Clause, compilerOf, type Filter } from "./compile.js";
 import { measurable } from "./directions.js";
 import { classify, guarded, isNamed } from "./errors.js";
-import { keyOf, parseKey } from "./keys.js";
+import { parseKey } from "./keys.js";
 import { listKeys, pagesOf } from "./listing.js";
 import type { Settings } from "./options.js";
 import { bytesPerRow, piecesOf } from "./pieces.js";
@@ -40,8 +40,8 @@ import { KeyTurns } from "./turns.js";
 const name = "chroma";
 
 export class ChromaVectors implements VectorBackend<Clause> {
-  readonly name = name;
-  compiler = compilerOf({ numbers: true });
+  readonly name: string = name;
+  compiler: Compiler<Clause> = compilerOf({ numbers: true });
   readonly capabilities: VectorCapabilities;
   readonly #settings: Settings;
   readonly #turns = new KeyTurns();
@@ -86,7 +86,7 @@ export class ChromaVectors implements VectorBackend<Clause> {
 
   async upsert({ scope, rows, signal }: UpsertRequest): Promise<void> {
     if (scope !== "") this.#hasScopes = true;
-    const withVector = this.#shape.metric === "cosine";
+    const withVector = this.#shape.metric === "cosine" && this.#settings.exactVectors;
     let written = 0;
     for (const piece of piecesOf(rows, this.#shape.dimensions)) {
       const keys = keysOf(

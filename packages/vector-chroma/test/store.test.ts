@@ -78,6 +78,17 @@ describe("vectors of cosine", () => {
     for (const [at, row] of found.entries()) assert.deepEqual(row?.vector, rows[at]?.vector, `v${at}`);
   });
 
+  it("come back as directions where that is asked for", async () => {
+    const backend = open({ exactVectors: false });
+    const store = await openVectorStore(backend, { dimensions: 2 });
+    stores.push(store);
+    await store.add([{ id: "a", vector: [3, 4] }]);
+    const [row] = await store.get(["a"]);
+    assert.ok(Math.abs((row?.vector[0] ?? 0) / (row?.vector[1] ?? 1) - 0.75) < 1e-6);
+    const raw = await (await client.getCollection({ name: nameOf(backend) })).get({ ids: ["a"] });
+    assert.equal(raw.metadatas[0], null);
+  });
+
   it("are measured where 32-bit squares overflow or vanish", async () => {
     const store = await opened();
     await store.add([
