@@ -37,6 +37,11 @@ const compilers: { readonly [name: string]: Compiler<Predicate> | undefined } = 
   "equality and presence": compilerOf(["equals", "exists"]),
   "loose texts": compilerOf(leafKinds, ["like", "regex", "prefix"]),
   "all of it loose": compilerOf(leafKinds, leafKinds),
+  "no joins": {
+    ...compilerOf(leafKinds),
+    and: () => undefined,
+    or: (parts) => (parts.length === 0 ? () => false : undefined),
+  },
   "no complements": { ...compilerOf(leafKinds), not: () => undefined },
 };
 
