@@ -16,6 +16,10 @@ export interface Clause {
 /** So many values may `in` have. */
 const mostValues = 1000;
 
+/** Chroma's SQL has a greatest depth, which long lists of conditions reach too; its JSON has one as well. */
+const mostConditions = 400;
+const mostLevels = 30;
+
 /**
  * `numbers`: whether the index compares whole and other numbers with one another, as that of a single server does; that
  * of Chroma Cloud has an index of 32-bit numbers for each kind.
@@ -66,8 +70,8 @@ export function compilerOf({ numbers }: { readonly numbers: boolean }): Compiler
           ["<=", upper],
         ]),
     } satisfies Compiler<Clause>["leaf"]),
-    and: joinAll,
-    or: joinAny,
+    and: (parts: readonly Clause[]) => bounded(joinAll(parts)),
+    or: (parts: readonly Clause[]) => bounded(joinAny(parts)),
     not: ({ filter, complement }: Clause) =>
       complement === undefined ? undefined : { filter: complement, complement: filter },
     why,
@@ -131,6 +135,28 @@ function joinAny(parts: readonly Clause[]): Clause {
   return { filter: any(parts.map(({ filter }) => filter)), complement: complements(parts, all) };
 }
 
+function bounded(clause: Clause): Clause | undefined {
+  for (const filter of [clause.filter, clause.complement ?? true]) {
+    const { conditions, levels } = extentOf(filter);
+    if (conditions > mostConditions || levels > mostLevels) return undefined;
+  }
+  return clause;
+}
+
+function extentOf(filter: Filter): { readonly conditions: number; readonly levels: number } {
+  if (typeof filter === "boolean") return { conditions: 0, levels: 0 };
+  const joined = (filter as { $and?: Where[] }).$and ?? (filter as { $or?: Where[] }).$or;
+  if (joined === undefined) return { conditions: 1, levels: 1 };
+  let conditions = 0;
+  let levels = 0;
+  for (const one of joined) {
+    const extent = extentOf(one);
+    conditions += extent.conditions;
+    levels = Math.max(levels, extent.levels);
+  }
+  return { conditions, levels: levels + 1 };
+}
+
 function complements(parts: readonly Clause[], join: (filters: readonly Filter[]) => Filter): Filter | undefined {
   const known = parts.flatMap(({ complement }) => (complement === undefined ? [] : [complement]));
   return known.length === parts.length ? join(known) : undefined;
@@ -143,7 +169,7 @@ export function all(filters: readonly Filter[]): Filter {
   return some.length > 1 ? ({ $and: some } as Where) : (some[0] ?? true);
 }
 
-export function any(filters: readonly Filter[]): Filter {
+function any(filters: readonly Filter[]): Filter {
   const some = filters.filter((filter) => filter !== false) as (Where | true)[];
   if (some.includes(true)) return true;
   return some.length > 1 ? ({ $or: some } as Where) : (some[0] ?? false);

@@ -189,6 +189,6 @@ function isHeaders(headers: unknown): headers is { readonly [name: string]: stri
   );
 }
 
-export function bad(what: string): DataknobsError {
+function bad(what: string): DataknobsError {
   return new DataknobsError("INVALID_CONFIG", `The chroma store ${what}.`, { backend: "chroma" });
 }

@@ -241,6 +241,24 @@ describe("filters", () => {
   }
 });
 
+describe("very large filters", () => {
+  it("wide or deep, are answered all the same", async () => {
+    const store = await opened();
+    await store.add([{ id: "a", vector: [1, 2], metadata: { n: 30 } }]);
+    const wide = or(...Array.from({ length: 3000 }, (_, n) => where("n", "=", n)));
+    const edge = or(...Array.from({ length: 200 }, (_, n) => where("n", "=", n - 0.5)), where("n", "=", 30));
+    let deep: Condition = where("n", "=", 30);
+    for (let level = 0; level < 29; level++) {
+      deep = level % 2 === 0 ? or(where("n", "=", 1), deep) : and(where("n", ">", 0), deep);
+    }
+    for (const filter of [wide, edge, deep, not(wide), and(where("n", ">", 0), wide)]) {
+      assert.equal(await store.count(filter), filter !== undefined && "not" in filter ? 0 : 1);
+    }
+    assert.equal(store.explain({ filter: deep }).emulated, false);
+    assert.equal(store.explain({ filter: wide }).emulated, true);
+  });
+});
+
 describe("changing metadata", () => {
   it("leaves vector and text alone, takes away what is there no more, and does not write the vector anew", async () => {
     const backend = open();
