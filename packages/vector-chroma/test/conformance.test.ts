@@ -14,5 +14,7 @@ describe("chroma", () => {
     reopen: (previous) => open({ collection: nameOf(previous) }),
     dispose: (backend) => drop(nameOf(backend)),
     capabilities,
+    // every filter is some requests: half as many as the suite's own number keep the package below two minutes
+    runs: Number(process.env["DATAKNOBS_RUNS"] ?? 300),
   });
 });

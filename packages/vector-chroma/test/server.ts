@@ -1,7 +1,7 @@
 /** The server of the tests, and collections on it that nobody else has. */
 import { randomBytes } from "node:crypto";
 import type { VectorBackend } from "@dataknobs/core/vector";
-import { afterAll } from "@jest/globals";
+import { afterAll, jest } from "@jest/globals";
 import { ChromaClient } from "chromadb";
 import { type ChromaOptions, chroma } from "../src/index.js";
 
@@ -15,6 +15,9 @@ if (url === "") {
 }
 
 const { hostname, port } = new URL(url);
+
+// requests of a busy server take their time
+jest.setTimeout(60_000);
 
 /** A client of chromadb, for looking behind the library's back. */
 export const client = new ChromaClient({ host: hostname, port: Number(port), ssl: false });
