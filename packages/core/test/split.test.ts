@@ -37,6 +37,12 @@ const compilers: { readonly [name: string]: Compiler<Predicate> | undefined } = 
   "equality and presence": compilerOf(["equals", "exists"]),
   "loose texts": compilerOf(leafKinds, ["like", "regex", "prefix"]),
   "all of it loose": compilerOf(leafKinds, leafKinds),
+  "no joins": {
+    ...compilerOf(leafKinds),
+    and: () => undefined,
+    or: (parts) => (parts.length === 0 ? () => false : undefined),
+  },
+  "no complements": { ...compilerOf(leafKinds), not: () => undefined },
 };
 
 const leaves = truthTable.map(({ op, operand }) => where("v", op, operand));

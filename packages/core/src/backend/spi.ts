@@ -168,10 +168,12 @@ export interface Compiler<P> {
   readonly leaf: {
     readonly [K in LeafKind]?: (leaf: Extract<Leaf, { kind: K }>) => Compiled<P> | undefined;
   };
-  and(parts: readonly P[]): P;
-  or(parts: readonly P[]): P;
-  /** The complement, two-valued. Only called on exact code. */
-  not(part: P): P;
+  /** Nothing where it would be too much for the engine. */
+  and(parts: readonly P[]): P | undefined;
+  /** Likewise. Of no parts: what selects no record. */
+  or(parts: readonly P[]): P | undefined;
+  /** The complement, two-valued; nothing where the engine has none. Only called on exact code. */
+  not(part: P): P | undefined;
   /** Whether the engine gives just this order (which ends with id), and by which index. */
   order?(order: readonly Order[]): { readonly index?: string | undefined } | undefined;
   /** Whether the engine finds just these records by full text. */

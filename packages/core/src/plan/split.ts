@@ -38,8 +38,10 @@ function visit<P>(condition: Lowered, compiler: Compiler<P> | undefined, leaves:
       const parts = condition.conditions.map((child) => visit(child, compiler, leaves));
       const pushed = parts.map((part) => part.pushed).filter((one) => one !== undefined) as P[];
       const residual = parts.flatMap((part) => (part.residual === undefined ? [] : [part.residual]));
+      const all = compiler === undefined ? undefined : joined(pushed, (several) => compiler.and(several));
+      if (all === undefined && pushed.length > 0) return withheld(condition, leaves, tooMuch);
       return {
-        pushed: compiler === undefined ? undefined : joined(pushed, (all) => compiler.and(all)),
+        pushed: all,
         residual: residual.length > 1 ? { kind: "and", conditions: residual } : residual[0],
       };
     }
@@ -48,29 +50,34 @@ function visit<P>(condition: Lowered, compiler: Compiler<P> | undefined, leaves:
       // an empty `and` is true, and so is whatever it is an alternative of
       if (parts.some((part) => part.pushed === undefined && part.residual === undefined)) return {};
       if (compiler === undefined || parts.some((part) => part.pushed === undefined)) return withheld(condition, leaves);
-      const pushed =
-        joined(
-          parts.map((part) => part.pushed as P),
-          (all) => compiler.or(all),
-        ) ?? compiler.or([]);
+      const several = parts.map((part) => part.pushed as P);
+      const pushed = several.length === 1 ? several[0] : compiler.or(several);
+      if (pushed === undefined) return withheld(condition, leaves, tooMuch);
       return { pushed, residual: parts.some((part) => part.residual !== undefined) ? condition : undefined };
     }
     case "not": {
       const part = visit(condition.condition, compiler, leaves);
       if (compiler === undefined || part.residual !== undefined) return withheld(condition, leaves);
       // an empty `and` is pushed as nothing; its complement selects no record
-      return { pushed: part.pushed === undefined ? compiler.or([]) : compiler.not(part.pushed) };
+      const pushed = part.pushed === undefined ? compiler.or([]) : compiler.not(part.pushed);
+      return pushed === undefined ? withheld(condition, leaves, "the engine has no complement of it") : { pushed };
     }
     default:
       return visitLeaf(condition, compiler, leaves);
   }
 }
 
+const tooMuch = "the whole filter is too large for the engine";
+
 /** The engine sees nothing of the condition, whatever it could do with parts of it. */
-function withheld<P>(condition: Lowered, leaves: Map<Leaf, LeafPlan>): Part<P> {
+function withheld<P>(
+  condition: Lowered,
+  leaves: Map<Leaf, LeafPlan>,
+  why = "joined with a clause that is not pushed",
+): Part<P> {
   for (const leaf of leavesOf(condition)) {
     const plan = leaves.get(leaf);
-    if (plan?.compiled === true) leaves.set(leaf, { compiled: false, why: "joined with a clause that is not pushed" });
+    if (plan?.compiled === true) leaves.set(leaf, { compiled: false, why });
   }
   return { residual: condition };
 }
@@ -88,7 +95,7 @@ export function leavesOf(condition: Lowered): Leaf[] {
   }
 }
 
-function joined<P>(parts: readonly P[], join: (parts: readonly P[]) => P): P | undefined {
+function joined<P>(parts: readonly P[], join: (parts: readonly P[]) => P | undefined): P | undefined {
   return parts.length > 1 ? join(parts) : parts[0];
 }
 

@@ -195,7 +195,7 @@ export const queryMutants: readonly Mutant[] = [
       ...compiler,
       or: (parts) => {
         const code = compiler.or(parts);
-        if (parts[0] !== undefined) firstOf.set(code, parts[0]);
+        if (code !== undefined && parts[0] !== undefined) firstOf.set(code, parts[0]);
         return code;
       },
       not: (part) => compiler.not(firstOf.get(part) ?? part),
