@@ -1,0 +1,247 @@
+/**
+ * The index: its mapping, the declared fields that it has, and how they change while others are at work.
+ *
+ * The data are kept as plain JSON and never mapped, so no field name, number of fields or clash of types matters.
+ * What is indexed lies below `side`. The mapping's `_meta` names the declared fields; their signature is in every
+ * document and in the name of an alias. All documents are written and read by that alias: when another process
+ * declares a field, the alias gets another name, the old one's users meet a 404, read the layout anew and go on.
+ * So no document can lack a field that someone counts on.
+ */
+import { hash } from "node:crypto";
+import { type Call, DataknobsError, type FieldType, type IndexSpec, type Path, pathKey, resolvePath } from "@dataknobs/core/backend";
+import { nativeType } from "./errors.js";
+import type { Settings } from "./options.js";
+import type { Answer, Wire } from "./wire.js";
+
+const layoutVersion = 1;
+
+/** A declared field. */
+export interface Column {
+  /** In the names of its fields: a hash of the path. */
+  readonly id: string;
+  readonly path: Path;
+  readonly text: boolean;
+  readonly type: FieldType | undefined;
+  /** As the index is called. */
+  readonly name: string;
+}
+
+export interface Layout {
+  /** The index itself. */
+  readonly index: string;
+  /** What documents are written and read by: the alias, or the index where nobody may make one. */
+  readonly target: string;
+  /** Every field that documents must have. */
+  readonly columns: readonly Column[];
+  /** Those that all documents have for sure, so that queries may use them. */
+  readonly usable: readonly Column[];
+  readonly analyzers: readonly string[];
+  readonly signature: string;
+}
+
+export function columnOf({ path, text, type, name }: IndexSpec): Column {
+  return { id: hash("sha256", pathKey(path), "hex").slice(0, 16), path, text, type, name };
+}
+
+export function specOf({ path, text, type, name }: Column): IndexSpec {
+  return { path, text, type, name, unique: false };
+}
+
+const keyOf = ({ id, text }: Column): string => (text ? `${id}:text` : id);
+
+/** A layout before anything is known of the index: what the declared fields will be. */
+export function plannedLayout(settings: Settings, columns: readonly Column[] = []): Layout {
+  const { index, analyzers } = settings;
+  return withColumns({ index, target: index, columns: [], usable: [], analyzers, signature: "" }, columns, columns);
+}
+
+function withColumns(layout: Layout, columns: readonly Column[], usable: readonly Column[]): Layout {
+  const what = [layoutVersion, columns.map(keyOf).sort(), layout.analyzers];
+  return { ...layout, columns, usable, signature: hash("sha256", JSON.stringify(what), "hex").slice(0, 12) };
+}
+
+// ---------- the mapping
+
+const keyword = { type: "keyword" };
+/** Found by, but neither sorted nor grouped by. */
+const term = { type: "keyword", doc_values: false };
+/** Sorted and grouped by. */
+const value = { index: false };
+const disabled = { type: "object", enabled: false };
+const time = { ...keyword, fields: { date: { type: "date" } } };
+
+function fieldsOf({ columns, analyzers }: Layout): object {
+  const of = (text: boolean, mapping: object): object => ({
+    properties: Object.fromEntries(columns.filter((column) => column.text === text).map(({ id }) => [id, mapping])),
+  });
+  const analyzed = Object.fromEntries(analyzers.map((analyzer) => [analyzer, { type: "text", analyzer }]));
+  return {
+    layout: term,
+    has: term,
+    terms: term,
+    k: of(false, { ...keyword, ...value }),
+    n: of(false, { type: "double" }),
+    t: of(false, { type: "date", format: "epoch_millis", ...value }),
+    d: of(false, { type: "byte", ...value }),
+    w: of(true, { type: "text", analyzer: "dataknobs_words", index_options: "freqs" }),
+    ...(analyzers.length > 0 && { a: of(true, { type: "keyword", index: false, doc_values: false, fields: analyzed }) }),
+  };
+}
+
+function mappingOf(layout: Layout, settings: Settings): object {
+  const { columns, analyzers } = layout;
+  const described = columns.map(({ path, text, type }) => ({ path: path.text, text, ...(type !== undefined && { type }) }));
+  return {
+    _meta: {
+      dataknobs: { layout: layoutVersion, indexes: described, analyzers, routing: settings.routing ?? null },
+    },
+    properties: { side: { dynamic: false, properties: fieldsOf(layout) } },
+  };
+}
+
+/** The body that makes the index. */
+function indexBody(layout: Layout, settings: Settings): object {
+  const { shards, replicas, alias, mappings, settings: more } = settings;
+  const analysis = (more["analysis"] ?? {}) as { readonly [part: string]: object };
+  return {
+    settings: {
+      number_of_shards: shards,
+      ...(replicas !== undefined && { number_of_replicas: replicas }),
+      ...more,
+      analysis: {
+        ...analysis,
+        analyzer: { ...analysis["analyzer"], dataknobs_words: { type: "custom", tokenizer: "dataknobs_words" } },
+        tokenizer: { ...analysis["tokenizer"], dataknobs_words: { type: "whitespace", max_token_length: 2000 } },
+      },
+    },
+    mappings: {
+      ...mappingOf(layout, settings),
+      dynamic: false,
+      properties: {
+        id: keyword,
+        version: { ...keyword, ...value, doc_values: false },
+        createdAt: time,
+        updatedAt: time,
+        data: mappings === undefined ? disabled : { type: "object", dynamic: false, properties: mappings },
+        types: disabled,
+        metadata: disabled,
+        metadataTypes: disabled,
+        ...(mappingOf(layout, settings) as { readonly properties: object }).properties,
+      },
+    },
+    aliases: { [fenceOf(layout)]: {}, ...(alias !== undefined && { [alias]: {} }) },
+  };
+}
+
+const fenceOf = ({ index, signature }: Layout): string => `${index}~${signature}`;
+
+// ---------- what is there
+
+interface Found {
+  readonly layout: Layout;
+  readonly aliases: readonly string[];
+}
+
+/** What the server has; `undefined` where there is no such index. */
+export async function findLayout(wire: Wire, settings: Settings, call: Call): Promise<Found | undefined> {
+  const answer: Answer = await wire.ask({ method: "GET", path: [settings.index], allow: [404], ...call });
+  if (answer.status === 404) return undefined;
+  const names = Object.keys(answer);
+  const [index] = names;
+  if (index === undefined) return undefined;
+  if (names.length > 1) throw bad(`"${settings.index}" stands for several indexes; name one of them with \`index\``);
+  const { mappings, aliases } = answer[index];
+  const meta = mappings?._meta?.dataknobs;
+  if (meta === undefined) {
+    throw bad(
+      `the index "${index}" was made by another program. Choose another name with \`index\`, and copy what is in it`,
+    );
+  }
+  if (!(meta.layout <= layoutVersion)) {
+    throw bad(
+      `the index "${index}" has layout ${meta.layout} of a newer version of this library; this one knows up to ${layoutVersion}`,
+    );
+  }
+  if ((meta.routing ?? undefined) !== settings.routing) {
+    throw bad(`the index "${index}" was made with another \`routing\`; all its users need the same`);
+  }
+  const columns = (meta.indexes as readonly { path: string; text: boolean; type?: FieldType }[]).map(
+    ({ path: text_, text, type }): Column => {
+      const path = resolvePath(text_);
+      const name = `${path.text.replaceAll(":", "\\:")}${text ? ":text" : ""}`;
+      return columnOf({ path, text, type, name, unique: false });
+    },
+  );
+  const known = { ...plannedLayout(settings), index, analyzers: meta.analyzers as readonly string[] };
+  const layout = withColumns(known, columns, []);
+  const fence = fenceOf(layout);
+  const fenced = aliases !== undefined && fence in aliases;
+  return { layout: { ...layout, target: fenced ? fence : index }, aliases: Object.keys(aliases ?? {}) };
+}
+
+/** Makes the index where it is missing, and the fields that are declared and missing. */
+export async function ensureLayout(
+  wire: Wire,
+  settings: Settings,
+  wanted: (columns: readonly Column[]) => readonly Column[],
+  call: Call,
+): Promise<Layout> {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const found = await findLayout(wire, settings, call);
+    if (found === undefined) {
+      if (!settings.manage) throw bad(`there is no index "${settings.index}", and \`manage: false\` makes none`);
+      await makeIndex(wire, settings, wanted([]), call);
+      continue;
+    }
+    const { layout, aliases } = found;
+    if (!settings.manage) return layout;
+    const columns = wanted(layout.columns);
+    const analyzers = [...new Set([...layout.analyzers, ...settings.analyzers])].sort();
+    const next = withColumns({ ...layout, analyzers }, columns, []);
+    const fence = fenceOf(next);
+    const known = settings.alias === undefined || settings.alias === layout.index || aliases.includes(settings.alias);
+    if (next.signature === layout.signature && layout.target === fence && known) return layout;
+    if (next.signature !== layout.signature) {
+      await wire.ask({ method: "PUT", path: [layout.index, "_mapping"], body: mappingOf(next, settings), ...call });
+    }
+    const fences = aliases.filter((alias) => alias.startsWith(`${layout.index}~`) && alias !== fence);
+    const actions = [
+      // another process that changes the fields meanwhile is met here: one of both finds its alias gone
+      ...fences.map((alias) => ({ remove: { index: layout.index, alias, must_exist: true } })),
+      { add: { index: layout.index, alias: fence } },
+      ...(settings.alias === undefined ? [] : [{ add: { index: layout.index, alias: settings.alias } }]),
+    ];
+    await wire.ask({ method: "POST", path: ["_aliases"], body: { actions }, allow: [404], ...call });
+  }
+  throw new DataknobsError(
+    "CONFLICT",
+    `The fields of the Elasticsearch index "${settings.index}" kept being changed by others. Try again.`,
+    { backend: "elasticsearch" },
+  );
+}
+
+async function makeIndex(wire: Wire, settings: Settings, columns: readonly Column[], call: Call): Promise<void> {
+  const body = indexBody(withColumns(plannedLayout(settings), columns, []), settings);
+  try {
+    await wire.ask({ method: "PUT", path: [settings.index], body, retry: false, ...call });
+  } catch (error) {
+    // another process made it meanwhile
+    if (nativeType(error) !== "resource_already_exists_exception") throw error;
+  }
+}
+
+/** The columns with those of the declarations that are missing. */
+export function adding(columns: readonly Column[], more: readonly Column[]): readonly Column[] {
+  const known = new Set(columns.map(keyOf));
+  return [...columns, ...more.filter((column) => !known.has(keyOf(column)))];
+}
+
+/** The layout with `usable` columns: those of the list that are still there. */
+export function usableOf(layout: Layout, columns: readonly Column[]): Layout {
+  const there = new Set(layout.columns.map(keyOf));
+  return { ...layout, usable: columns.filter((column) => there.has(keyOf(column))) };
+}
+
+function bad(what: string): DataknobsError {
+  return new DataknobsError("INVALID_CONFIG", `Elasticsearch: ${what}.`, { backend: "elasticsearch" });
+}
