@@ -166,7 +166,9 @@ function keyPart(key: LoweredKey, field: Field): KeyPart {
     return { field, source, plain: true, aggs, read };
   }
   const read: KeyPart["read"] = (value) => {
-    if (typeof value !== "number") return nullCell;
+    if (value === null) return nullCell;
+    // infinite ones come as text
+    if (typeof value !== "number") return undefined;
     if (key.kind === "dateBucket") return { json: isoTime(value), types: { "": "date" } };
     return { json: value === 0 ? 0 : value };
   };

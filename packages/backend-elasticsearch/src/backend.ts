@@ -183,6 +183,7 @@ export class ElasticsearchBackend implements Backend<Query> {
   }
 
   async deleteWhere(where: Query | undefined, call: Call): Promise<number> {
+    const { refresh } = this.#settings;
     let deleted = 0;
     for (;;) {
       await this.settle(call);
@@ -190,12 +191,13 @@ export class ElasticsearchBackend implements Backend<Query> {
         wire.ask({
           method: "POST",
           path: [layout.target, "_delete_by_query"],
-          query: { conflicts: "proceed", refresh: true, routing },
+          query: { conflicts: "proceed", routing, ...(refresh !== "false" && { refresh: true }) },
           body: { query: queryOf(where, undefined, false) },
           retry: false,
           ...call,
         }),
       );
+      this.#dirty = true;
       if (answer.failures?.length > 0) {
         throw new DataknobsError("UNAVAILABLE", "Elasticsearch could not delete some of the records. Try again.", {
           backend: this.name,
@@ -205,7 +207,6 @@ export class ElasticsearchBackend implements Backend<Query> {
       deleted += answer.deleted;
       // what another writer changed meanwhile is looked at again
       if (answer.version_conflicts === 0) return deleted;
-      this.#dirty = true;
     }
   }
 

@@ -47,27 +47,25 @@ export function searchType(request: ScanRequest<Query>): string | undefined {
 
 export async function* scan(scope: Scope, request: ScanRequest<Query>): AsyncGenerator<readonly WireRecord[], void> {
   const { wire, layout, routing } = scope;
-  const { limit, offset, order, where, match, signal } = request;
+  const { limit, offset, order, match, signal } = request;
   const scored = match !== undefined && order.length === 0;
   const size = Math.max(1, Math.min(request.batchSize, window_));
   const end = limit === undefined ? Number.POSITIVE_INFINITY : offset + limit;
   const body = { ...bodyOf(layout, request), track_total_hits: false };
+  // most answers fit into one, which needs no point in time; else its page was in vain
   const small = end <= size;
-  if (small || where !== undefined || match !== undefined) {
-    const window = small ? { from: offset, size: end - offset } : { size };
-    const answer = await wire.ask({
-      method: "POST",
-      path: [layout.target, "_search"],
-      query: { routing, search_type: searchType(request), ...whole },
-      body: { ...body, ...window },
-      signal,
-    });
-    const { hits } = answer.hits;
-    if ((small || hits.length < size) && !hits.some(hasCutKey)) {
-      const shown = small ? hits : hits.slice(offset, end);
-      if (shown.length > 0) yield shown.map((hit: Answer) => recordOf(hit, scored));
-      return;
-    }
+  const first = await wire.ask({
+    method: "POST",
+    path: [layout.target, "_search"],
+    query: { routing, search_type: searchType(request), ...whole },
+    body: { ...body, ...(small ? { from: offset, size: end - offset } : { size }) },
+    signal,
+  });
+  const { hits } = first.hits;
+  if ((small || hits.length < size) && !hits.some(hasCutKey)) {
+    const records = small ? hits : hits.slice(offset, end);
+    if (records.length > 0) yield records.map((hit: Answer) => recordOf(hit, scored));
+    return;
   }
   // the order of the shards themselves is the cheapest that can be continued
   const sort = order.length > 0 || scored ? body.sort : ["_shard_doc"];
@@ -81,8 +79,8 @@ export async function* scan(scope: Scope, request: ScanRequest<Query>): AsyncGen
     left -= part.length;
     return part;
   };
-  for await (const hits of pages(scope, { ...body, sort, size }, { signal }, searchType(request))) {
-    const records = shown(runs.push(hits));
+  for await (const page of pages(scope, { ...body, sort, size }, { signal }, searchType(request))) {
+    const records = shown(runs.push(page));
     if (records.length > 0) yield records;
     if (left <= 0) return;
   }

@@ -14,4 +14,5 @@ testBackend({
   reopen: again,
   dispose: giveBack,
   capabilities: elasticsearch().capabilities,
+  timeout: 120_000,
 });
