@@ -15,7 +15,6 @@ import {
 import { arrayKey, cellOfKey, objectKey } from "./keys.js";
 import type { Column, Layout } from "./layout.js";
 import { openPit, type Scope, whole } from "./search.js";
-import { termPrefix } from "./terms.js";
 import type { Answer } from "./wire.js";
 
 /** Buckets in one answer; `search.max_buckets` is 65,536 by default. */
@@ -160,9 +159,9 @@ function keyPart(key: LoweredKey, field: Field): KeyPart {
   const source = sourceOf(key, field) as object;
   const dates = `d${field.key}`;
   if (key.kind === "path") {
-    const aggs: KeyPart["aggs"] = field.date === undefined ? {} : { [dates]: { value_count: { field: field.date } } };
+    const aggs: KeyPart["aggs"] = field.date === undefined ? {} : { [dates]: { min: { field: field.date } } };
     const read: KeyPart["read"] = (value, bucket) =>
-      typeof value === "string" ? field.cell(value, bucket[dates]?.value === bucket.doc_count) : nullCell;
+      typeof value === "string" ? field.cell(value, bucket[dates]?.value === 1) : nullCell;
     return { field, source, plain: true, aggs, read };
   }
   const read: KeyPart["read"] = (value) => {
@@ -316,24 +315,20 @@ function numberExtreme(kind: "min" | "max", field: Field, name: string): Part {
   };
 }
 
-/** The first or last key. A text is a Date where the texts are as many as the Dates. */
+/** The first or last key. A text is a Date where all texts of the group are. */
 function extreme(kind: "min" | "max", field: Field, name: string): Part {
   const order = { _key: kind === "min" ? "asc" : "desc" };
-  const [texts, dates] = [`${name}t`, `${name}d`];
-  const ofDates = field.date !== undefined && {
-    [texts]: { filter: { term: { "side.has": `${termPrefix(field.path)}4` } } },
-    [dates]: { value_count: { field: field.date } },
-  };
+  const dates = `${name}d`;
+  const isKey = field.date !== undefined;
   return {
     aggs: {
-      [name]: { terms: { field: field.key, size: 1, order, ...(ofDates && { exclude: [arrayKey, objectKey] }) } },
-      ...ofDates,
+      [name]: { terms: { field: field.key, size: 1, order, ...(isKey && { exclude: [arrayKey, objectKey] }) } },
+      ...(isKey && { [dates]: { min: { field: field.date } } }),
     },
     buckets: 1,
     read: (bucket) => {
       const key: string | undefined = bucket[name].buckets[0]?.key;
-      if (key === undefined) return nullCell;
-      return field.cell(key, bucket[texts]?.doc_count === bucket[dates]?.value);
+      return key === undefined ? nullCell : field.cell(key, bucket[dates]?.value === 1);
     },
   };
 }

@@ -65,7 +65,6 @@ const prefix = (field: string, value: string): Query => leaf({ prefix: { [field]
 const range = (field: string, bounds: object): Query => leaf({ range: { [field]: bounds } });
 
 const termsField = "side.terms";
-const hasField = "side.has";
 
 interface Part {
   readonly query: Query;
@@ -95,7 +94,7 @@ export function compilerOf(layout: Layout): Compiler<Query> {
   };
   return {
     leaf: {
-      exists: at(({ path }) => exact(present(path))),
+      exists: at(({ path }) => exact(present(path, column(path)))),
       equals: at(({ path, operand }) => within(path, [operand])),
       in: at(({ path, operands }) => within(path, operands)),
       compare: at((one) => compare(one.path, { [words[one.op]]: one.operand }, one.operand, numbers(one.path))),
@@ -104,8 +103,10 @@ export function compilerOf(layout: Layout): Compiler<Query> {
       prefix: at((one) => startsWith(one.path, one.prefix)),
       contains: at(({ path, operand }) => elements(path, [operand])),
       overlaps: at(({ path, operands }) => elements(path, operands)),
-      after: at(after),
-      tied: at(({ path, operand }) => (operand === undefined ? exact(not(present(path))) : level(path, operand))),
+      after: at((one) => after(one, present(one.path, column(one.path)))),
+      tied: at(({ path, operand }) =>
+        operand === undefined ? exact(not(present(path, column(path)))) : level(path, operand),
+      ),
     },
     and: all,
     or: any,
@@ -139,13 +140,15 @@ function isOwn(path: Path): boolean {
 
 // ---------- conditions on fields
 
-function present(path: Path): Query {
-  return prefix(hasField, termPrefix(path));
+function present(path: Path, column: Column | undefined): Query {
+  if (column !== undefined) return leaf({ exists: { field: `side.k.${column.id}` } });
+  return prefix(termsField, termPrefix(path));
 }
 
+/** Lists, or objects. */
 function hasClass(path: Path, ...keys: readonly string[]): Query {
   return terms(
-    hasField,
+    termsField,
     keys.map((key) => termPrefix(path) + key),
   );
 }
@@ -204,7 +207,7 @@ function like(one: LikeLeaf): Part | undefined {
       : within(path, [{ value: shape.text, types: null, class: "string" }]);
   }
   const short = leaf({ wildcard: { [termsField]: escapeWildcards(`${termPrefix(path)}4`) + shape.pattern } });
-  return { query: any([short, term(hasField, `${termPrefix(path)}4${longMark}`)]), why: longWhy };
+  return { query: any([short, term(termsField, termPrefix(path) + longMark)]), why: longWhy };
 }
 
 /** A pattern without wildcards but perhaps a `%` at its end, or one for Lucene; `undefined` where it is too much. */
@@ -235,9 +238,9 @@ function level(path: Path, operand: Operand): Part {
 }
 
 /** What comes after a value in the total order: the rest of its class, the classes beyond, and nulls if last. */
-function after({ path, operand, order }: AfterLeaf): Part {
-  const nulls = order.nullsFirst ? [] : [not(present(path))];
-  if (operand === undefined) return exact(order.nullsFirst ? present(path) : nothing);
+function after({ path, operand, order }: AfterLeaf, isPresent: Query): Part {
+  const nulls = order.nullsFirst ? [] : [not(isPresent)];
+  if (operand === undefined) return exact(order.nullsFirst ? isPresent : nothing);
   const start = termPrefix(path);
   const key = cut(keyOfValue(operand.class, operand.value));
   const long = isCut(key);

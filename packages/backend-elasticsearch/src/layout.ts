@@ -68,7 +68,7 @@ const term = { type: "keyword", doc_values: false };
 /** Sorted and grouped by. */
 const value = { index: false };
 const disabled = { type: "object", enabled: false };
-const time = { ...keyword, fields: { date: { type: "date" } } };
+const time = { ...keyword, fields: { date: { type: "date", ...value } } };
 
 function fieldsOf({ columns, analyzers }: Layout): object {
   const of = (text: boolean, mapping: object): object => ({
@@ -77,7 +77,6 @@ function fieldsOf({ columns, analyzers }: Layout): object {
   const analyzed = Object.fromEntries(analyzers.map((analyzer) => [analyzer, { type: "text", analyzer }]));
   return {
     layout: term,
-    has: term,
     terms: term,
     k: of(false, { ...keyword, ...value }),
     n: of(false, { type: "double" }),

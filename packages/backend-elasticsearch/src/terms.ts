@@ -1,9 +1,9 @@
 /**
  * What is indexed of a record, beside its plain JSON.
  *
- * For every path: `has`, a term for the class of its value, and `terms`, one for the value itself and one for each
- * element of a list. So conditions on any path are served, and "30" and 30 never meet. For every declared field
- * besides: the key to sort and group by, the number, the date, the words.
+ * For every path, in `terms`: the key of its value, and one of each element of a list. So conditions on any path are
+ * served, and "30" and 30 never meet. For every declared field besides: the key to sort and group by, the number,
+ * the date, the words.
  */
 import { hash } from "node:crypto";
 import {
@@ -13,7 +13,6 @@ import {
   type Json,
   type JsonObject,
   type Path,
-  rankOf,
   type TypeMap,
   tokenize,
   type ValueClass,
@@ -28,7 +27,6 @@ type Texts = { [column: string]: string };
 export interface Side {
   /** Signature of the layout that these were made by. */
   readonly layout: string;
-  readonly has: string[];
   readonly terms: string[];
   /** Per declared field: its key, */
   readonly k?: Texts;
@@ -36,15 +34,13 @@ export interface Side {
   readonly n?: { [column: string]: number };
   /** the time in ms if it is a text that date buckets take, */
   readonly t?: { [column: string]: number };
-  /** 1 if it is a Date; */
-  readonly d?: { [column: string]: 1 };
+  /** of a text, 1 if it is a Date, else 0; */
+  readonly d?: { [column: string]: 0 | 1 };
   /** per text field the words, */
   readonly w?: Texts;
   /** and the texts, for the engine's analyzers. */
   readonly a?: { [column: string]: string | readonly string[] };
 }
-
-export type Fields = Pick<Parameters<typeof sideOf>[0], "data" | "types" | "metadata" | "metadataTypes">;
 
 export function sideOf(
   record: {
@@ -55,7 +51,7 @@ export function sideOf(
   },
   layout: Layout,
 ): Side {
-  const side: { -readonly [K in keyof Side]: Side[K] } = { layout: layout.signature, has: [], terms: [] };
+  const side: { -readonly [K in keyof Side]: Side[K] } = { layout: layout.signature, terms: [] };
   collect(record.data, "d", "", record.types, side);
   collect(record.metadata, "m", "", record.metadataTypes, side);
   for (const { id, path, text } of layout.columns) {
@@ -77,8 +73,11 @@ function collect(fields: JsonObject, token: string, pointer: string, types: Type
     const here = `${token}/${escapeName(key)}`;
     const name = shortened(here);
     const valueClass = classOf(value, types, at);
-    side.has.push(`${name}:${rankOf(valueClass)}`);
-    if (valueClass === "object") collect(value as JsonObject, here, at, types, side);
+    const whole = keyOfValue(valueClass, value);
+    const term = cut(whole);
+    side.terms.push(`${name}:${term}`);
+    if (isCut(term)) side.terms.push(`${name}:${digestOf(whole)}`, `${name}:${longMark}`);
+    else if (valueClass === "object") collect(value as JsonObject, here, at, types, side);
     else if (valueClass === "array") {
       const items = value as readonly Json[];
       for (let index = 0; index < items.length; index++) {
@@ -86,19 +85,11 @@ function collect(fields: JsonObject, token: string, pointer: string, types: Type
         const itemClass = classOf(item, types, types === null ? "" : `${at}/${index}`);
         if (isScalarClass(itemClass)) side.terms.push(`${name}:e${exactTerm(itemClass, item)}`);
       }
-    } else {
-      const whole = keyOfValue(valueClass, value);
-      const key_ = cut(whole);
-      side.terms.push(`${name}:${key_}`);
-      if (isCut(key_)) {
-        side.terms.push(`${name}:${digestOf(whole)}`);
-        side.has.push(`${name}:${rankOf(valueClass)}${longMark}`);
-      }
     }
   }
 }
 
-/** After the class in `has`: the value's key is cut. */
+/** In the place of a key: the value is a text whose key is cut. */
 export const longMark = "+";
 
 export function isScalarClass(valueClass: ValueClass): boolean {
@@ -146,10 +137,8 @@ function addColumn(
       side.t ??= {};
       side.t[id] = Date.parse(value as string);
     }
-    if (types?.[pointer] === "date") {
-      side.d ??= {};
-      side.d[id] = 1;
-    }
+    side.d ??= {};
+    side.d[id] = types?.[pointer] === "date" ? 1 : 0;
   }
 }
 

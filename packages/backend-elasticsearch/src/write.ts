@@ -15,7 +15,7 @@ import {
   type WriteOutcome,
 } from "@dataknobs/core/backend";
 import { documentOf, recordOf } from "./documents.js";
-import { classify, serverError } from "./errors.js";
+import { classify, ServerError, serverError } from "./errors.js";
 import type { Layout } from "./layout.js";
 import type { Answer, Wire } from "./wire.js";
 
@@ -235,7 +235,9 @@ async function send(place: Place, batch: Batch, outcomes: WriteOutcome[], again:
     });
   } catch (error) {
     // the request as a whole: none of these is known to be written
-    for (const { entry } of batch.items) outcomes[entry.index] = { status: "failed", error: error as Error };
+    for (const { entry } of batch.items) {
+      if (!isDelayed(entry, (error as Error).cause, again)) outcomes[entry.index] = { status: "failed", error: error as Error };
+    }
     return;
   }
   const lost: Entry[] = [];
@@ -251,18 +253,25 @@ async function send(place: Place, batch: Batch, outcomes: WriteOutcome[], again:
     }
     else if (status === 409) lost.push(entry);
     else {
-      const error = classify(serverError(status, result));
+      const native = serverError(status, result);
+      const error = classify(native);
       if (isMoved(error)) {
         moved = true;
         again.push(entry);
-      } else if (status === 429 && result.error.type !== "cluster_block_exception" && entry.delays < backOff.length) {
-        entry.delays++;
-        again.push(entry);
-      } else outcomes[entry.index] = { status: "failed", error };
+      } else if (!isDelayed(entry, native, again)) outcomes[entry.index] = { status: "failed", error };
     }
   }
   if (moved) await place.moved(call);
   if (lost.length > 0) await settleLost(place, lost, outcomes, again, call);
+}
+
+/** Whether the server was only too busy for it, and it is tried again later. A full disk is no such thing. */
+function isDelayed(entry: Entry, error: unknown, again: Entry[]): boolean {
+  const isBusy = error instanceof ServerError && error.status === 429 && error.type !== "cluster_block_exception";
+  if (!isBusy || entry.delays === backOff.length) return false;
+  entry.delays++;
+  again.push(entry);
+  return true;
 }
 
 /** Who lost a race, unless to itself: then the first of two requests came through after all. */
