@@ -266,7 +266,11 @@ function functionPart(fn: LoweredFunction, field: Field | undefined, name: strin
   if (field === undefined) return { aggs: {}, buckets: 0, read: (bucket) => ({ json: bucket.doc_count }) };
   switch (fn.kind) {
     case "count":
-      return { aggs: { [name]: { value_count: { field: field.key } } }, buckets: 0, read: (bucket) => ({ json: bucket[name].value }) };
+      return {
+        aggs: { [name]: { value_count: { field: field.key } } },
+        buckets: 0,
+        read: (bucket) => ({ json: bucket[name].value }),
+      };
     case "countDistinct":
       return {
         aggs: { [name]: { cardinality: { field: field.key, precision_threshold: 40_000 } } },

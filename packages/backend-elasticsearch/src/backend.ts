@@ -23,12 +23,22 @@ import { Client } from "@elastic/elasticsearch";
 import { aggregate } from "./aggregate.js";
 import { changed, compilerOf, fuzzy, type Query } from "./compile.js";
 import { nativeType } from "./errors.js";
-import { adding, type Column, columnOf, ensureLayout, findLayout, type Layout, plannedLayout, specOf, usableOf } from "./layout.js";
+import {
+  adding,
+  type Column,
+  columnOf,
+  ensureLayout,
+  findLayout,
+  type Layout,
+  plannedLayout,
+  specOf,
+  usableOf,
+} from "./layout.js";
 import type { Settings } from "./options.js";
 import { rebuild, staleCount } from "./rebuild.js";
 import { bodyOf, queryOf, type Scope, scan, searchType, whole } from "./search.js";
-import { type Place, readCurrent, writeAll } from "./write.js";
 import { type Answer, Wire } from "./wire.js";
+import { type Place, readCurrent, writeAll } from "./write.js";
 
 export class ElasticsearchBackend implements Backend<Query> {
   readonly name = "elasticsearch";
@@ -162,19 +172,19 @@ export class ElasticsearchBackend implements Backend<Query> {
   }
 
   async write(ops: readonly WriteOp[], call: WriteRequest): Promise<readonly WriteOutcome[]> {
-    try {
-      return await writeAll(this.#place, ops, call);
-    } finally {
-      this.#dirty = true;
-    }
+    return this.#write(ops, call);
   }
 
   async merge(op: MergeOp, call: Call): Promise<WriteOutcome> {
+    const [outcome] = await this.#write([op], call);
+    return outcome as WriteOutcome;
+  }
+
+  async #write(ops: readonly (WriteOp | MergeOp)[], call: Call): Promise<readonly WriteOutcome[]> {
     try {
-      const [outcome] = await writeAll(this.#place, [op], call);
-      return outcome as WriteOutcome;
+      return await writeAll(this.#place, ops, call);
     } finally {
-      this.#dirty = true;
+      this.#dirty ||= this.#settings.refresh === "false";
     }
   }
 
@@ -186,7 +196,7 @@ export class ElasticsearchBackend implements Backend<Query> {
     const { refresh } = this.#settings;
     let deleted = 0;
     for (;;) {
-      await this.settle(call);
+      await this.#fresh(call);
       const answer: Answer = await this.#asking(call, ({ wire, layout, routing }) =>
         wire.ask({
           method: "POST",
@@ -197,7 +207,7 @@ export class ElasticsearchBackend implements Backend<Query> {
           ...call,
         }),
       );
-      this.#dirty = true;
+      this.#dirty ||= refresh === "false";
       if (answer.failures?.length > 0) {
         throw new DataknobsError("UNAVAILABLE", "Elasticsearch could not delete some of the records. Try again.", {
           backend: this.name,
@@ -212,9 +222,15 @@ export class ElasticsearchBackend implements Backend<Query> {
 
   // ---------- queries
 
-  /** Makes this database's acknowledged writes visible to queries. */
-  async settle(call: Call): Promise<void> {
-    if (this.#dirty && this.#settings.refresh === "false") {
+  /** Makes what was written, by whomever, visible to queries. */
+  settle(call: Call): Promise<void> {
+    this.#dirty = true;
+    return this.#fresh(call);
+  }
+
+  /** Makes this database's acknowledged writes visible to its queries. */
+  async #fresh(call: Call): Promise<void> {
+    if (this.#dirty) {
       this.#dirty = false;
       const { wire, layout } = this.#scope;
       const before = this.#refreshing;
@@ -231,7 +247,7 @@ export class ElasticsearchBackend implements Backend<Query> {
   }
 
   async *scan(request: ScanRequest<Query>): AsyncGenerator<readonly WireRecord[], void> {
-    await this.settle(request);
+    await this.#fresh(request);
     let begun = false;
     const { usable } = this.#layout;
     for (;;) {
@@ -251,7 +267,7 @@ export class ElasticsearchBackend implements Backend<Query> {
   }
 
   async count(where: Query | undefined, match: Query | undefined, call: Call): Promise<number> {
-    await this.settle(call);
+    await this.#fresh(call);
     const answer: Answer = await this.#asking(call, ({ wire, layout, routing }) =>
       wire.ask({
         method: "POST",
@@ -265,11 +281,22 @@ export class ElasticsearchBackend implements Backend<Query> {
   }
 
   async aggregate({ where, match, plan, signal }: AggregateRequest<Query>): Promise<readonly AggregateRow[]> {
-    await this.settle({ signal });
-    const rows = await this.#asking({ signal }, (scope) => aggregate(scope, queryOf(where, match, false), plan, signal));
+    await this.#fresh({ signal });
+    const rows = await this.#asking({ signal }, (scope) =>
+      aggregate(scope, queryOf(where, match, false), plan, signal),
+    );
     if (rows !== undefined) return rows;
     const aggregator = aggregatorOf(plan);
-    const request = { where, match, order: [], limit: undefined, offset: 0, select: undefined, batchSize: 1000, signal };
+    const request = {
+      where,
+      match,
+      order: [],
+      limit: undefined,
+      offset: 0,
+      select: undefined,
+      batchSize: 1000,
+      signal,
+    };
     for await (const batch of this.scan(request)) {
       for (const record of batch) aggregator.add(record);
     }

@@ -47,7 +47,11 @@ function bool(occur: "filter" | "should" | "must_not", parts: readonly Query[], 
 export const all = (parts: readonly Query[]): Query =>
   parts.length === 1 ? (parts[0] as Query) : parts.length === 0 ? everything : bool("filter", parts);
 const any = (parts: readonly Query[]): Query =>
-  parts.length === 1 ? (parts[0] as Query) : parts.length === 0 ? nothing : bool("should", parts, { minimum_should_match: 1 });
+  parts.length === 1
+    ? (parts[0] as Query)
+    : parts.length === 0
+      ? nothing
+      : bool("should", parts, { minimum_should_match: 1 });
 const not = (part: Query): Query => bool("must_not", [part]);
 
 /** What a query on many values may hold; `index.max_terms_count` by default. */
@@ -114,7 +118,9 @@ export function compilerOf(layout: Layout): Compiler<Query> {
     order: (order) => {
       const [first] = order;
       if (!order.every(({ path }) => isOwn(path) || column(path) !== undefined)) return undefined;
-      return first === undefined ? {} : { index: isOwn(first.path) ? first.path.root : (column(first.path) as Column).name };
+      return first === undefined
+        ? {}
+        : { index: isOwn(first.path) ? first.path.root : (column(first.path) as Column).name };
     },
     match: (match) => matchOf(layout, match),
     aggregate: (plan) => (canAggregate(layout, plan) ? {} : undefined),
@@ -157,7 +163,15 @@ function within(path: Path, operands: readonly Operand[]): Part {
   const start = termPrefix(path);
   const scalars = operands.filter((operand) => isScalar(operand) && isCanonical(operand));
   const deep = new Set(operands.filter((operand) => !isScalar(operand)).map(({ class: is }) => String(rankOf(is))));
-  const parts = scalars.length === 0 ? [] : [terms(termsField, scalars.map((one) => start + exactTerm(one.class, one.value)))];
+  const parts =
+    scalars.length === 0
+      ? []
+      : [
+          terms(
+            termsField,
+            scalars.map((one) => start + exactTerm(one.class, one.value)),
+          ),
+        ];
   if (deep.size === 0) return exact(any(parts));
   return { query: any([...parts, hasClass(path, ...deep)]), why: deepWhy };
 }
@@ -248,7 +262,10 @@ function after({ path, operand, order }: AfterLeaf, isPresent: Query): Part {
   const containers = [arrayKey, objectKey].filter((one) => (order.descending ? one < key : one > key));
   const scalars = !order.descending
     ? isScalar(operand) && range(termsField, { [long ? "gte" : "gt"]: at, lt: start + arrayKey })
-    : range(termsField, { gte: `${start}1`, ...(isScalar(operand) ? { [long ? "lte" : "lt"]: at } : { lt: start + arrayKey }) });
+    : range(termsField, {
+        gte: `${start}1`,
+        ...(isScalar(operand) ? { [long ? "lte" : "lt"]: at } : { lt: start + arrayKey }),
+      });
   const query = any([
     ...(scalars ? [scalars] : []),
     ...(containers.length > 0 ? [hasClass(path, ...containers)] : []),
@@ -271,7 +288,9 @@ function ownLeaf(field: string, one: Leaf): Part | undefined {
     case "in":
       return exact(terms(field, one.operands.filter(isText).map(text)));
     case "compare":
-      return exact(isText(one.operand) ? range(field, { [words[(one as CompareLeaf).op]]: text(one.operand) }) : nothing);
+      return exact(
+        isText(one.operand) ? range(field, { [words[(one as CompareLeaf).op]]: text(one.operand) }) : nothing,
+      );
     case "between":
       return exact(isText(one.lower) ? range(field, { gte: text(one.lower), lte: text(one.upper) }) : nothing);
     case "prefix":
@@ -307,7 +326,9 @@ export function sortOf(layout: Layout, order: readonly Order[]): object[] {
 /** The field that holds a path's keys. */
 export function keyField(layout: Layout, path: Path): string {
   if (isOwn(path)) return path.root;
-  const column = layout.usable.find((one) => !one.text && one.path.root === path.root && one.path.pointer === path.pointer);
+  const column = layout.usable.find(
+    (one) => !one.text && one.path.root === path.root && one.path.pointer === path.pointer,
+  );
   // the compiler asked for it; it went away since
   if (column === undefined) throw changed();
   return `side.k.${column.id}`;
@@ -343,7 +364,11 @@ function matchOf(layout: Layout, match: Match): Compiled<Query> | undefined {
   if (analyzer !== undefined && analyzer !== fuzzy) {
     const fields = found.map(({ id }) => `side.a.${id}.${analyzer}`);
     const operator = mode === "all" ? "and" : "or";
-    return { code: leaf({ multi_match: { query: match.text, type: "cross_fields", fields, operator } }), exact: true, index };
+    return {
+      code: leaf({ multi_match: { query: match.text, type: "cross_fields", fields, operator } }),
+      exact: true,
+      index,
+    };
   }
   const perWord = match.words.map((word) => {
     const spelt = wordTerm(word);

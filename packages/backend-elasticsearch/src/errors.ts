@@ -114,5 +114,9 @@ function fault([code, message]: Sentence, cause: Error, native: string): Datakno
 }
 
 function unknown(cause: Error, native: string): DataknobsError {
-  return fault(["UNEXPECTED", "Elasticsearch failed in a way that this library does not know; see `cause`."], cause, native);
+  return fault(
+    ["UNEXPECTED", "Elasticsearch failed in a way that this library does not know; see `cause`."],
+    cause,
+    native,
+  );
 }

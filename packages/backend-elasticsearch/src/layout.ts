@@ -8,7 +8,15 @@
  * So no document can lack a field that someone counts on.
  */
 import { hash } from "node:crypto";
-import { type Call, DataknobsError, type FieldType, type IndexSpec, type Path, pathKey, resolvePath } from "@dataknobs/core/backend";
+import {
+  type Call,
+  DataknobsError,
+  type FieldType,
+  type IndexSpec,
+  type Path,
+  pathKey,
+  resolvePath,
+} from "@dataknobs/core/backend";
 import { nativeType } from "./errors.js";
 import type { Settings } from "./options.js";
 import type { Answer, Wire } from "./wire.js";
@@ -83,13 +91,19 @@ function fieldsOf({ columns, analyzers }: Layout): object {
     t: of(false, { type: "date", format: "epoch_millis", ...value }),
     d: of(false, { type: "byte", ...value }),
     w: of(true, { type: "text", analyzer: "dataknobs_words", index_options: "freqs" }),
-    ...(analyzers.length > 0 && { a: of(true, { type: "keyword", index: false, doc_values: false, fields: analyzed }) }),
+    ...(analyzers.length > 0 && {
+      a: of(true, { type: "keyword", index: false, doc_values: false, fields: analyzed }),
+    }),
   };
 }
 
 function mappingOf(layout: Layout, settings: Settings): object {
   const { columns, analyzers } = layout;
-  const described = columns.map(({ path, text, type }) => ({ path: path.text, text, ...(type !== undefined && { type }) }));
+  const described = columns.map(({ path, text, type }) => ({
+    path: path.text,
+    text,
+    ...(type !== undefined && { type }),
+  }));
   return {
     _meta: {
       dataknobs: { layout: layoutVersion, indexes: described, analyzers, routing: settings.routing ?? null },

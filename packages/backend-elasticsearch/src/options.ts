@@ -105,7 +105,8 @@ export function settingsOf(options: ElasticsearchOptions): Settings {
   const { index = "records", alias, refresh = false, settings = {}, mappings, analyzers = [], client } = options;
   checkName("index", index);
   if (alias !== undefined) checkName("alias", alias);
-  if (refresh !== "wait_for" && typeof refresh !== "boolean") throw bad('takes true, false or "wait_for" for "refresh"');
+  if (refresh !== "wait_for" && typeof refresh !== "boolean")
+    throw bad('takes true, false or "wait_for" for "refresh"');
   if (!isObject(settings)) throw bad('takes an object for "settings"');
   if (mappings !== undefined && !isObject(mappings)) throw bad('takes an object for "mappings"');
   if (!isTexts(analyzers) || analyzers.some((name) => !/^[a-zA-Z][\w-]*$/.test(name))) {

@@ -29,7 +29,13 @@ export async function rebuild(scope: Scope, call: Call): Promise<void> {
   const { wire, layout, routing } = scope;
   for (let round = 0; round < maxRounds; round++) {
     if ((await staleCount(scope, call)) === 0) return;
-    const body = { query: stale(scope), seq_no_primary_term: true, sort: ["_shard_doc"], size: 1000, track_total_hits: false };
+    const body = {
+      query: stale(scope),
+      seq_no_primary_term: true,
+      sort: ["_shard_doc"],
+      size: 1000,
+      track_total_hits: false,
+    };
     for await (const hits of pages(scope, body, call)) {
       const lines = hits.map((hit) => {
         const action = { index: { _id: hit._id, if_seq_no: hit._seq_no, if_primary_term: hit._primary_term } };
@@ -44,7 +50,8 @@ export async function rebuild(scope: Scope, call: Call): Promise<void> {
       });
       for (const { index } of answer.items) {
         // written by another meanwhile, and so with all fields, or deleted
-        if (index.status >= 300 && index.status !== 409 && index.status !== 404) throw classify(serverError(index.status, index));
+        if (index.status >= 300 && index.status !== 409 && index.status !== 404)
+          throw classify(serverError(index.status, index));
       }
     }
   }

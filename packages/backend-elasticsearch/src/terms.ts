@@ -105,7 +105,10 @@ export function exactTerm(valueClass: ValueClass, value: Json): string {
 
 /** What all terms of a path begin with: the path without a colon, and one. */
 export function termPrefix(path: Path): string {
-  const token = path.segments.reduce((text, segment) => `${text}/${escapeName(segment)}`, path.root === "data" ? "d" : "m");
+  const token = path.segments.reduce(
+    (text, segment) => `${text}/${escapeName(segment)}`,
+    path.root === "data" ? "d" : "m",
+  );
   return `${shortened(token)}:`;
 }
 

@@ -35,14 +35,23 @@ export class Wire {
 
   async ask({ method, path, query = {}, body, allow = [], retry, signal }: Ask): Promise<Answer> {
     try {
-      const { statusCode, headers, body: stream } = await this.client.transport.request<Readable>(
+      const {
+        statusCode,
+        headers,
+        body: stream,
+      } = await this.client.transport.request<Readable>(
         {
           method,
           path: `/${path.map(encodeURIComponent).join("/")}`,
           querystring: { ...query },
           ...(typeof body === "string" ? { bulkBody: body } : body !== undefined && { body }),
         },
-        { asStream: true, meta: true, ...(signal !== undefined && { signal }), ...(retry === false && { maxRetries: 0 }) },
+        {
+          asStream: true,
+          meta: true,
+          ...(signal !== undefined && { signal }),
+          ...(retry === false && { maxRetries: 0 }),
+        },
       );
       const zipped = `${headers?.["content-encoding"]}`.includes("gzip");
       const answer = parseJson((await text(zipped ? stream.pipe(createGunzip()) : stream)) || "null") as Answer;

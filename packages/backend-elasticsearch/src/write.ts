@@ -8,8 +8,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Call,
   DataknobsError,
-  mergeFields,
   type MergeOp,
+  mergeFields,
   type WireRecord,
   type WriteOp,
   type WriteOutcome,
@@ -113,7 +113,8 @@ async function attemptAll(
   if (dependent.length > 0) {
     const ids = dependent.map(({ op }) => op.id);
     try {
-      for (const current of await readCurrent(place, ids, call)) if (current !== undefined) stored.set(current.record.id, current);
+      for (const current of await readCurrent(place, ids, call))
+        if (current !== undefined) stored.set(current.record.id, current);
     } catch (error) {
       if (!isMoved(error)) throw error;
       await place.moved(call);
@@ -140,7 +141,12 @@ async function attemptAll(
 }
 
 function dependsOnStored(op: WriteOp | MergeOp): boolean {
-  return !("kind" in op) || op.kind === "update" || op.kind === "upsert" || (op.kind === "delete" && op.ifVersion !== undefined);
+  return (
+    !("kind" in op) ||
+    op.kind === "update" ||
+    op.kind === "upsert" ||
+    (op.kind === "delete" && op.ifVersion !== undefined)
+  );
 }
 
 interface Item {
@@ -194,10 +200,13 @@ function decide(
   const before = current?.record;
   const merges = !("kind" in op);
   const ifVersion = merges || op.kind !== "insert" ? op.ifVersion : undefined;
-  if (ifVersion !== undefined && before?.version !== ifVersion) return { status: "stale", actual: before?.version ?? null };
+  if (ifVersion !== undefined && before?.version !== ifVersion)
+    return { status: "stale", actual: before?.version ?? null };
   if (!merges && op.kind === "delete") return { record: undefined, outcome: { status: "deleted" } };
   if (before === undefined && (merges || op.kind === "update")) return { status: "missing" };
-  const fields = merges ? mergeFields((before as WireRecord).data, (before as WireRecord).types, op.data, op.types) : op;
+  const fields = merges
+    ? mergeFields((before as WireRecord).data, (before as WireRecord).types, op.data, op.types)
+    : op;
   const { metadata, metadataTypes } = merges || op.metadata === undefined ? (before as WireRecord) : op;
   const record: WireRecord = {
     id: op.id,
@@ -236,7 +245,8 @@ async function send(place: Place, batch: Batch, outcomes: WriteOutcome[], again:
   } catch (error) {
     // the request as a whole: none of these is known to be written
     for (const { entry } of batch.items) {
-      if (!isDelayed(entry, (error as Error).cause, again)) outcomes[entry.index] = { status: "failed", error: error as Error };
+      if (!isDelayed(entry, (error as Error).cause, again))
+        outcomes[entry.index] = { status: "failed", error: error as Error };
     }
     return;
   }
@@ -250,8 +260,7 @@ async function send(place: Place, batch: Batch, outcomes: WriteOutcome[], again:
     else if (status === 404 && result.error === undefined) {
       if ("ifVersion" in entry.op && entry.op.ifVersion !== undefined) again.push(entry);
       else outcomes[entry.index] = { status: "missing" };
-    }
-    else if (status === 409) lost.push(entry);
+    } else if (status === 409) lost.push(entry);
     else {
       const native = serverError(status, result);
       const error = classify(native);
@@ -299,8 +308,12 @@ function isMoved(error: unknown): boolean {
 }
 
 function kept(id: string): DataknobsError {
-  return new DataknobsError("CONFLICT", `The record ${JSON.stringify(id)} kept changing under ${maxAttempts} attempts.`, {
-    backend: "elasticsearch",
-    id,
-  });
+  return new DataknobsError(
+    "CONFLICT",
+    `The record ${JSON.stringify(id)} kept changing under ${maxAttempts} attempts.`,
+    {
+      backend: "elasticsearch",
+      id,
+    },
+  );
 }

@@ -2,10 +2,12 @@
 import { type ElasticsearchOptions, elasticsearch } from "@dataknobs/backend-elasticsearch";
 import { count, type Database, DataknobsError, type ErrorCode, openDatabase, query, where } from "@dataknobs/core";
 import { Client } from "@elastic/elasticsearch";
-import { afterAll, describe, expect, it } from "@jest/globals";
+import { afterAll, describe, expect, it, jest } from "@jest/globals";
 import { freshName, removeAll, request, serverUrl } from "./server.js";
 
 const hosts = serverUrl();
+// a shared machine may be slow
+jest.setTimeout(120_000);
 afterAll(removeAll);
 
 type Settings = Parameters<typeof openDatabase>[1];
@@ -41,7 +43,7 @@ describe("opening", () => {
     const { keep, drop } = await last.indexes.plan();
     expect(keep.length + drop.length).toBe(11);
     for (const db of all) await db.close();
-  }, 120_000);
+  });
 
   it("refuses an index of another program, and leaves it as it is", async () => {
     const index = freshName();
@@ -107,7 +109,9 @@ describe("opening", () => {
     ["analyzers that are no names", { analyzers: ["a b"] }],
     ["an option that does not exist", { host: "x" }],
   ])("refuses %s", (_, options) => {
-    expect(() => elasticsearch(options as ElasticsearchOptions)).toThrow(expect.objectContaining({ code: "INVALID_CONFIG" }));
+    expect(() => elasticsearch(options as ElasticsearchOptions)).toThrow(
+      expect.objectContaining({ code: "INVALID_CONFIG" }),
+    );
   });
 
   it("uses a client of the user's and does not close it", async () => {
@@ -148,7 +152,7 @@ describe("another process that changes the declared fields", () => {
     expect(a.explain(query().sort("n")).sort.how).toBe("emulated");
     expect(idsOf(await a.search(query().sort("n")))).toEqual(["r0", "r1", "r2"]);
     expect(await a.count(query().match("red"))).toBe(3);
-    await refused("NOT_FOUND", () => b.indexes.apply({ drop: true }).then(() => dropAgain(b)));
+    expect((await b.indexes.plan()).drop).toEqual([]);
   });
 
   it("declares it again: documents from between have it", async () => {
@@ -164,18 +168,20 @@ describe("another process that changes the declared fields", () => {
   });
 });
 
-async function dropAgain(db: Database): Promise<void> {
-  throw new DataknobsError("NOT_FOUND", (await db.indexes.plan()).drop.length === 0 ? "nothing left to drop" : "");
-}
-
 describe("options of the index", () => {
   it("shards, replicas, settings and an alias are what the server has", async () => {
     const [index, alias] = [freshName(), freshName()];
     await using db = await open({ index, alias, shards: 3, settings: { refresh_interval: "7s" } });
-    await db.createMany(Array.from({ length: 300 }, (_, n) => ({ id: `r${n}`, data: { n, t: n % 3 === 0 ? "red" : "blue" } })));
+    await db.createMany(
+      Array.from({ length: 300 }, (_, n) => ({ id: `r${n}`, data: { n, t: n % 3 === 0 ? "red" : "blue" } })),
+    );
     const { body } = await request("GET", `/${index}`);
     const found = (body as { [name: string]: { settings: { index: object }; aliases: object } })[index];
-    expect(found?.settings.index).toMatchObject({ number_of_shards: "3", number_of_replicas: "0", refresh_interval: "7s" });
+    expect(found?.settings.index).toMatchObject({
+      number_of_shards: "3",
+      number_of_replicas: "0",
+      refresh_interval: "7s",
+    });
     expect(Object.keys(found?.aliases ?? {})).toContain(alias);
     expect(await db.count()).toBe(300);
     expect((await db.search(query().sort("id").limit(2))).map(({ id }) => id)).toEqual(["r0", "r1"]);
@@ -187,11 +193,14 @@ describe("options of the index", () => {
     const rows = await db.aggregate({ groupBy: { g: "g" }, select: { n: count() } });
     expect(rows).toHaveLength(11_000);
     expect(rows.filter(({ n }) => n === 2)).toHaveLength(1000);
-    const few = await db.aggregate({ groupBy: { h: "h" }, select: { n: count(), all: { fn: "countDistinct", path: "g" } } });
+    const few = await db.aggregate({
+      groupBy: { h: "h" },
+      select: { n: count(), all: { fn: "countDistinct", path: "g" } },
+    });
     expect(few).toHaveLength(7);
     expect(few.reduce((sum, { n }) => sum + (n as number), 0)).toBe(12_000);
     expect(db.explainAggregate({ groupBy: { h: "h" }, select: { n: count() } }).groups.how).toBe("pushed");
-  }, 120_000);
+  });
 
   it("routing puts all on one shard, and is the same for all users", async () => {
     const index = freshName();
@@ -214,7 +223,10 @@ describe("options of the index", () => {
     const { body } = await request("POST", `/${index}/_search`, { query: { range: { "data.age": { gte: 30 } } } });
     expect((body as { hits: { hits: unknown[] } }).hits.hits).toHaveLength(1);
     const error = await refused("INVALID_RECORD", () =>
-      db.createMany([{ id: "b", data: { age: "many" } }, { id: "c", data: { age: 1 } }]),
+      db.createMany([
+        { id: "b", data: { age: "many" } },
+        { id: "c", data: { age: 1 } },
+      ]),
     );
     expect(error.details["outcomes"]).toEqual([
       { id: "b", status: "failed" },
@@ -222,15 +234,18 @@ describe("options of the index", () => {
     ]);
   });
 
-  it.each(["wait_for", true] as const)("refresh: %p makes a write visible to others before it returns", async (refresh) => {
-    const index = freshName();
-    await using db = await open({ index, refresh, settings: { refresh_interval: "200ms" } });
-    await using other = await open({ index });
-    await db.create({ n: 1 });
-    expect(await other.count()).toBe(1);
-    expect(await db.clear()).toBe(1);
-    expect(await other.count()).toBe(0);
-  });
+  it.each(["wait_for", true] as const)(
+    "refresh: %p makes a write visible to others before it returns",
+    async (refresh) => {
+      const index = freshName();
+      await using db = await open({ index, refresh, settings: { refresh_interval: "200ms" } });
+      await using other = await open({ index });
+      await db.create({ n: 1 });
+      expect(await other.count()).toBe(1);
+      expect(await db.clear()).toBe(1);
+      expect(await other.count()).toBe(0);
+    },
+  );
 });
 
 describe("what lies beyond a term's or an answer's size", () => {
@@ -251,9 +266,9 @@ describe("what lies beyond a term's or an answer's size", () => {
     expect(idsOf(await db.search(query().filter("v", "=", long("b"))))).toEqual(["r2"]);
     expect(idsOf(await db.search(query().filter("v", ">", long("b")).sort("v")))).toEqual(["r0", "r4", "r3"]);
     expect(idsOf(await db.search(query().filter("v", "like", "%ée")))).toEqual(["r3"]);
-    expect(await db.aggregate({ select: { n: { fn: "countDistinct", path: "v" }, least: { fn: "min", path: "v" } } })).toEqual([
-      { n: 7, least: "z" },
-    ]);
+    expect(
+      await db.aggregate({ select: { n: { fn: "countDistinct", path: "v" }, least: { fn: "min", path: "v" } } }),
+    ).toEqual([{ n: 7, least: "z" }]);
     expect(await db.aggregate({ groupBy: { v: "v" }, select: { n: count() } })).toHaveLength(7);
     const pages: string[] = [];
     for (let after: string | undefined; ; ) {
@@ -269,12 +284,14 @@ describe("what lies beyond a term's or an answer's size", () => {
     await using db = await open({}, { indexes: [{ path: "n" }] });
     const size = 12_500;
     await db.createMany(Array.from({ length: size }, (_, n) => ({ id: `r${n}`, data: { n } })));
-    expect((await db.search(query().sort("n").offset(12_000).limit(3))).map(({ data }) => data["n"])).toEqual([12_000, 12_001, 12_002]);
+    expect((await db.search(query().sort("n").offset(12_000).limit(3))).map(({ data }) => data["n"])).toEqual([
+      12_000, 12_001, 12_002,
+    ]);
     let seen = 0;
     for await (const { data } of db.stream(query().sort("n", "desc"))) expect(data["n"]).toBe(size - 1 - seen++);
     expect(seen).toBe(size);
     expect(await db.count(query().filter("n", ">=", 1))).toBe(size - 1);
-  }, 120_000);
+  });
 
   it("streams that are left close their point in time", async () => {
     await using db = await open();

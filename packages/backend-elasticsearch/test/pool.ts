@@ -31,7 +31,10 @@ export function borrowed(): Backend {
     },
   });
   const open = async (opening: OpenRequest): Promise<unknown> => {
-    const key = opening.indexes.map(({ name, type }) => `${name} ${type}`).sort().join("\n");
+    const key = opening.indexes
+      .map(({ name, type }) => `${name} ${type}`)
+      .sort()
+      .join("\n");
     const index = free.get(key)?.pop() ?? freshName();
     lent.set(proxy, { key, index, whole: true });
     backend = onIndex(index);
@@ -60,5 +63,6 @@ export async function giveBack(backend: Backend): Promise<void> {
   await request("POST", `/${index}/_refresh`);
   const { body } = await request("POST", `/${index}/_delete_by_query?refresh=true`, { query: { match_all: {} } });
   // whatever still writes to it keeps it
-  if ((body as { version_conflicts?: number }).version_conflicts === 0) free.set(key, [...(free.get(key) ?? []), index]);
+  if ((body as { version_conflicts?: number }).version_conflicts === 0)
+    free.set(key, [...(free.get(key) ?? []), index]);
 }

@@ -7,7 +7,9 @@ const variable = "DATAKNOBS_ELASTICSEARCH_URL";
 export function serverUrl(): string {
   const url = process.env[variable];
   if (url === undefined || url === "") {
-    throw new Error(`${variable} is not set. Start a server with \`npm run services -- start elasticsearch\`, and set it.`);
+    throw new Error(
+      `${variable} is not set. Start a server with \`npm run services -- start elasticsearch\`, and set it.`,
+    );
   }
   return url;
 }
@@ -18,7 +20,11 @@ export const prefix = `dk-${randomUUID().slice(0, 8)}`;
 let count = 0;
 export const freshName = (): string => `${prefix}-${++count}`;
 
-export async function request(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> {
+export async function request(
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<{ status: number; body: unknown }> {
   const response = await fetch(new URL(path, serverUrl()), {
     method,
     ...(body !== undefined && { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),

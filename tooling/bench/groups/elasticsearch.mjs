@@ -95,7 +95,9 @@ async function reading(bench, { hosts, client, inputs }) {
   const goal = { atMost: 1.2 };
   const target = name("hand");
   await client.indices.create({ index: target, settings: index, mappings: handMapping });
-  await using db = await openDatabase(elasticsearch({ hosts, index: name("ours"), replicas: 0 }), { indexes: declared });
+  await using db = await openDatabase(elasticsearch({ hosts, index: name("ours"), replicas: 0 }), {
+    indexes: declared,
+  });
   await db.createMany(inputs);
   await bulkByHand(client, target, inputs);
   await client.indices.refresh({ index: target });
