@@ -30,16 +30,16 @@ interface Field {
   readonly number?: string;
   readonly time?: string;
   readonly date?: string;
-  /** Nearly always numbers, so extremes are looked for among them first. */
-  readonly numeric: boolean;
+  /** What it is taken to hold nearly always. */
+  readonly type: Column["type"];
   cell(key: string, isDate: boolean): Cell | undefined;
 }
 
 function fieldOf(layout: Layout, path: Path): Field | undefined {
-  if (path.root === "id") return { path, key: "id", numeric: false, cell: (json) => ({ json }) };
+  if (path.root === "id") return { path, key: "id", type: undefined, cell: (json) => ({ json }) };
   if (path.root === "createdAt" || path.root === "updatedAt") {
     const cell = (json: string): Cell => ({ json, types: { "": "date" } });
-    return { path, key: path.root, time: `${path.root}.date`, numeric: false, cell };
+    return { path, key: path.root, time: `${path.root}.date`, type: undefined, cell };
   }
   const column: Column | undefined = layout.usable.find(
     (one) => !one.text && one.path.root === path.root && one.path.pointer === path.pointer,
@@ -52,7 +52,7 @@ function fieldOf(layout: Layout, path: Path): Field | undefined {
     number: `side.n.${id}`,
     time: `side.t.${id}`,
     date: `side.d.${id}`,
-    numeric: type === "number" || type === "integer",
+    type,
     cell: cellOfKey,
   };
 }
@@ -93,8 +93,12 @@ const units = { hour: "h", day: "d", week: "w", month: "M", quarter: "q", year: 
 /** One column of the answer: what to ask per group, and how to read it; `undefined` where it does not tell. */
 interface Part {
   readonly aggs: { readonly [name: string]: object };
+  /** To ask once; no document may be in them, else the part does not tell. */
+  readonly checks: { readonly [name: string]: object };
   /** More buckets per group. */
   readonly buckets: number;
+  /** Whether it wants the group's name. */
+  readonly named?: boolean;
   read(bucket: Answer, group: string): Cell | undefined;
 }
 
@@ -107,29 +111,37 @@ export async function aggregate(
   return (await attempt(scope, query, plan, signal, true)) ?? (await attempt(scope, query, plan, signal, false));
 }
 
+/**
+ * The first time fields are taken to hold what they are declared to: no numbers among texts, no Dates among others.
+ * The answer tells whether that was right.
+ */
+
 async function attempt(
   scope: Scope,
   query: object,
   plan: AggregatePlan,
   signal: AbortSignal | undefined,
-  numeric: boolean,
+  trusting: boolean,
 ): Promise<readonly AggregateRow[] | undefined> {
   const { layout } = scope;
-  const keys = plan.keys.map((key) => keyPart(key, fieldOf(layout, key.path) as Field));
+  const keys = plan.keys.map((key) => keyPart(key, fieldOf(layout, key.path) as Field, trusting));
   const parts: Part[] = [];
   for (const [index, fn] of plan.functions.entries()) {
     const field = fn.path === undefined ? undefined : (fieldOf(layout, fn.path) as Field);
     if (fn.kind === "countDistinct" && !fn.approximate) {
       const counts = await distinct(scope, query, keys, field as Field, signal);
       if (counts === undefined) return undefined;
-      parts.push({ aggs: {}, buckets: 0, read: (_, group) => ({ json: counts.get(group) ?? 0 }) });
-    } else parts.push(functionPart(fn, field, `f${index}`, numeric));
+      parts.push({ aggs: {}, checks: {}, buckets: 0, named: true, read: (_, group) => ({ json: counts.get(group) ?? 0 }) });
+    } else parts.push(functionPart(fn, field, `f${index}`, trusting));
   }
   const sub = Object.assign({}, ...keys.map(({ aggs }) => aggs), ...parts.map(({ aggs }) => aggs)) as object;
+  const checks = Object.assign({}, ...[...keys, ...parts].map((part) => part.checks)) as object;
+  const named = parts.some(({ named: needsName }) => needsName);
   const perGroup = 1 + parts.reduce((sum, { buckets }) => sum + buckets, 0);
   const rows: AggregateRow[] = [];
-  for await (const { values, bucket } of groupsOf(scope, query, keys, sub, perGroup, signal)) {
-    const name = JSON.stringify(values);
+  for await (const { values, bucket, failed } of groupsOf(scope, query, keys, { sub, checks, perGroup }, signal)) {
+    if (failed) return undefined;
+    const name = named ? JSON.stringify(values) : "";
     const cells = keys.map((key, index) => key.read(values[index], bucket));
     const answers = parts.map((part) => part.read(bucket, name));
     if (cells.includes(undefined) || answers.includes(undefined)) return undefined;
@@ -144,6 +156,8 @@ interface Group {
   /** As Elasticsearch has them; null for missing. */
   readonly values: readonly (string | number | null)[];
   readonly bucket: Answer;
+  /** A check found documents. */
+  readonly failed: boolean;
 }
 
 interface KeyPart {
@@ -152,17 +166,26 @@ interface KeyPart {
   /** The only kind of key that `terms` groups by. */
   readonly plain: boolean;
   readonly aggs: { readonly [name: string]: object };
+  readonly checks: { readonly [name: string]: object };
   read(value: string | number | null | undefined, bucket: Answer): Cell | undefined;
 }
 
-function keyPart(key: LoweredKey, field: Field): KeyPart {
+/** Of each group whether its texts are all Dates; or only that there are none, which costs nothing. */
+function datesIn(field: Field, name: string, trusting: boolean): Pick<Part, "aggs" | "checks"> {
+  if (field.date === undefined) return { aggs: {}, checks: {} };
+  if (trusting && field.type !== "date") {
+    return { aggs: {}, checks: { [name]: { filter: { term: { [field.date]: 1 } } } } };
+  }
+  return { aggs: { [name]: { min: { field: field.date } } }, checks: {} };
+}
+
+function keyPart(key: LoweredKey, field: Field, trusting: boolean): KeyPart {
   const source = sourceOf(key, field) as object;
   const dates = `d${field.key}`;
   if (key.kind === "path") {
-    const aggs: KeyPart["aggs"] = field.date === undefined ? {} : { [dates]: { min: { field: field.date } } };
     const read: KeyPart["read"] = (value, bucket) =>
       typeof value === "string" ? field.cell(value, bucket[dates]?.value === 1) : nullCell;
-    return { field, source, plain: true, aggs, read };
+    return { field, source, plain: true, ...datesIn(field, dates, trusting), read };
   }
   const read: KeyPart["read"] = (value) => {
     if (value === null) return nullCell;
@@ -171,15 +194,14 @@ function keyPart(key: LoweredKey, field: Field): KeyPart {
     if (key.kind === "dateBucket") return { json: isoTime(value), types: { "": "date" } };
     return { json: value === 0 ? 0 : value };
   };
-  return { field, source, plain: false, aggs: {}, read };
+  return { field, source, plain: false, aggs: {}, checks: {}, read };
 }
 
 async function* groupsOf(
   scope: Scope,
   query: object,
   keys: readonly KeyPart[],
-  sub: object,
-  perGroup: number,
+  { sub, checks, perGroup }: { readonly sub: object; readonly checks: object; readonly perGroup: number },
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Group, void> {
   const { wire, layout, routing } = scope;
@@ -188,13 +210,15 @@ async function* groupsOf(
       method: "POST",
       path: [layout.target, "_search"],
       query: { routing, ...whole },
-      body: { query, size: 0, track_total_hits: total, aggs },
+      body: { query, size: 0, track_total_hits: total, aggs: { ...aggs, ...checks } },
       signal,
     });
+  const failedIn = (found: Answer): boolean => Object.keys(checks).some((name) => found?.[name]?.doc_count > 0);
   const [only] = keys;
   if (only === undefined) {
     const answer = await ask(sub, true);
-    yield { values: [], bucket: { ...answer.aggregations, doc_count: answer.hits.total.value } };
+    const bucket = { ...answer.aggregations, doc_count: answer.hits.total.value };
+    yield { values: [], bucket, failed: failedIn(answer.aggregations) };
     return;
   }
   const size = Math.min(maxGroups, Math.floor(maxBuckets / perGroup));
@@ -205,13 +229,14 @@ async function* groupsOf(
     });
     const { groups, none } = answer.aggregations;
     if (groups.sum_other_doc_count === 0 && groups.doc_count_error_upper_bound === 0) {
-      for (const bucket of groups.buckets) yield { values: [bucket.key], bucket };
-      if (none.doc_count > 0) yield { values: [null], bucket: none };
+      const failed = failedIn(answer.aggregations);
+      for (const bucket of groups.buckets) yield { values: [bucket.key], bucket, failed };
+      if (none.doc_count > 0) yield { values: [null], bucket: none, failed };
       return;
     }
   }
   const sources = keys.map(({ source }, index) => ({ [`k${index}`]: source }));
-  yield* composite(scope, query, sources, sub, size, signal);
+  yield* composite(scope, query, sources, { sub, checks, failedIn }, size, signal);
 }
 
 /** Every group, at one point in time. */
@@ -219,7 +244,7 @@ async function* composite(
   scope: Scope,
   query: object,
   sources: readonly object[],
-  sub: object,
+  more: { readonly sub: object; readonly checks: object; failedIn(found: Answer): boolean },
   size: number,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Group, void> {
@@ -227,10 +252,12 @@ async function* composite(
   try {
     let after: object | undefined;
     for (;;) {
-      const groups = { composite: { size, sources, ...(after !== undefined && { after }) }, aggs: sub };
-      const answer = await pit.search({ query, size: 0, track_total_hits: false, aggs: { groups } });
+      const groups = { composite: { size, sources, ...(after !== undefined && { after }) }, aggs: more.sub };
+      const aggs = { groups, ...more.checks };
+      const answer = await pit.search({ query, size: 0, track_total_hits: false, aggs });
       const { buckets, after_key } = answer.aggregations.groups;
-      for (const bucket of buckets) yield { values: Object.values(bucket.key), bucket };
+      const failed = more.failedIn(answer.aggregations);
+      for (const bucket of buckets) yield { values: Object.values(bucket.key), bucket, failed };
       if (after_key === undefined || buckets.length < size) return;
       after = after_key;
     }
@@ -238,6 +265,8 @@ async function* composite(
     await pit.close();
   }
 }
+
+const nothingMore = { sub: {}, checks: {}, failedIn: () => false };
 
 /** By group, how many different values. */
 async function distinct(
@@ -252,7 +281,7 @@ async function distinct(
     { value: { terms: { field: field.key } } },
   ];
   const counts = new Map<string, number>();
-  for await (const { values } of composite(scope, query, sources, {}, maxGroups, signal)) {
+  for await (const { values } of composite(scope, query, sources, nothingMore, maxGroups, signal)) {
     if (field.cell(values.at(-1) as string, false) === undefined) return undefined;
     const group = JSON.stringify(values.slice(0, -1));
     counts.set(group, (counts.get(group) ?? 0) + 1);
@@ -262,18 +291,20 @@ async function distinct(
 
 // ---------- functions
 
-function functionPart(fn: LoweredFunction, field: Field | undefined, name: string, numeric: boolean): Part {
-  if (field === undefined) return { aggs: {}, buckets: 0, read: (bucket) => ({ json: bucket.doc_count }) };
+function functionPart(fn: LoweredFunction, field: Field | undefined, name: string, trusting: boolean): Part {
+  if (field === undefined) return { aggs: {}, checks: {}, buckets: 0, read: (bucket) => ({ json: bucket.doc_count }) };
   switch (fn.kind) {
     case "count":
       return {
         aggs: { [name]: { value_count: { field: field.key } } },
+        checks: {},
         buckets: 0,
         read: (bucket) => ({ json: bucket[name].value }),
       };
     case "countDistinct":
       return {
         aggs: { [name]: { cardinality: { field: field.key, precision_threshold: 40_000 } } },
+        checks: {},
         buckets: 0,
         read: (bucket) => ({ json: bucket[name].value }),
       };
@@ -282,13 +313,16 @@ function functionPart(fn: LoweredFunction, field: Field | undefined, name: strin
       const { kind } = fn;
       return {
         aggs: { [name]: { stats: { field: field.number } } },
+        checks: {},
         buckets: 0,
         read: (bucket) => totalOf(bucket[name], kind),
       };
     }
     case "min":
     case "max":
-      return numeric && field.numeric ? numberExtreme(fn.kind, field, name) : extreme(fn.kind, field, name);
+      return trusting && (field.type === "number" || field.type === "integer")
+        ? numberExtreme(fn.kind, field, name)
+        : extreme(fn.kind, field, name, trusting);
     case "percentile":
       throw new TypeError("Percentiles are left to core.");
   }
@@ -310,6 +344,7 @@ function numberExtreme(kind: "min" | "max", field: Field, name: string): Part {
   const all = `${name}a`;
   return {
     aggs: { [name]: { stats: { field: field.number } }, [all]: { value_count: { field: field.key } } },
+    checks: {},
     buckets: 0,
     read: (bucket) => {
       const { count, [kind]: value } = bucket[name];
@@ -320,19 +355,18 @@ function numberExtreme(kind: "min" | "max", field: Field, name: string): Part {
 }
 
 /** The first or last key. A text is a Date where all texts of the group are. */
-function extreme(kind: "min" | "max", field: Field, name: string): Part {
+function extreme(kind: "min" | "max", field: Field, name: string, trusting: boolean): Part {
   const order = { _key: kind === "min" ? "asc" : "desc" };
-  const dates = `${name}d`;
-  const isKey = field.date !== undefined;
+  const names = `${name}d`;
+  const dates = datesIn(field, names, trusting);
+  const exclude = field.date === undefined ? {} : { exclude: [arrayKey, objectKey] };
   return {
-    aggs: {
-      [name]: { terms: { field: field.key, size: 1, order, ...(isKey && { exclude: [arrayKey, objectKey] }) } },
-      ...(isKey && { [dates]: { min: { field: field.date } } }),
-    },
+    aggs: { [name]: { terms: { field: field.key, size: 1, order, ...exclude } }, ...dates.aggs },
+    checks: dates.checks,
     buckets: 1,
     read: (bucket) => {
       const key: string | undefined = bucket[name].buckets[0]?.key;
-      return key === undefined ? nullCell : field.cell(key, bucket[dates]?.value === 1);
+      return key === undefined ? nullCell : field.cell(key, bucket[names]?.value === 1);
     },
   };
 }

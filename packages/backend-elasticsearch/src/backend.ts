@@ -248,20 +248,19 @@ export class ElasticsearchBackend implements Backend<Query> {
 
   async *scan(request: ScanRequest<Query>): AsyncGenerator<readonly WireRecord[], void> {
     await this.#fresh(request);
-    let begun = false;
     const { usable } = this.#layout;
-    for (;;) {
+    for (let mayRepeat = true; ; ) {
       try {
         for await (const batch of scan(this.#scope, request)) {
-          begun = true;
+          mayRepeat = false;
           yield batch;
         }
         return;
       } catch (error) {
-        if (begun || nativeType(error) !== "index_not_found_exception") throw error;
+        if (!mayRepeat || nativeType(error) !== "index_not_found_exception") throw error;
+        mayRepeat = false;
         await this.#reload(request);
         if (this.#layout.usable.length < usable.length) throw changed();
-        begun = true;
       }
     }
   }

@@ -59,6 +59,7 @@ const maxTerms = 65_536;
 
 const term = (field: string, value: string): Query => leaf({ term: { [field]: value } });
 function terms(field: string, values: readonly string[]): Query {
+  if (values.length === 1) return term(field, values[0] as string);
   const lists: Query[] = [];
   for (let at = 0; at < values.length; at += maxTerms) {
     lists.push(leaf({ terms: { [field]: values.slice(at, at + maxTerms) } }));

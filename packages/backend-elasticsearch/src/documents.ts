@@ -7,7 +7,7 @@ import type { Answer } from "./wire.js";
 /** The document's JSON. */
 export function documentOf(record: WireRecord, layout: Layout): string {
   const { id, version, createdAt, updatedAt, data, types, metadata, metadataTypes } = record;
-  return JSON.stringify({
+  const json = JSON.stringify({
     id,
     version,
     createdAt: isoTime(createdAt),
@@ -16,8 +16,8 @@ export function documentOf(record: WireRecord, layout: Layout): string {
     types: types ?? undefined,
     metadata,
     metadataTypes: metadataTypes ?? undefined,
-    side: sideOf(record, layout),
   });
+  return `${json.slice(0, -1)},"side":${sideOf(record, layout)}}`;
 }
 
 /** The record of a hit or of what a `get` found. Throws `CORRUPT` where it is no document of ours. */
@@ -30,13 +30,13 @@ export function recordOf(found: Answer, scored = false): WireRecord {
     typeof source.version === "string" &&
     isFields(source.data) &&
     isFields(source.metadata) &&
-    createdAt === createdAt &&
-    updatedAt === updatedAt;
+    !Number.isNaN(createdAt) &&
+    !Number.isNaN(updatedAt);
   if (!whole) {
     throw new DataknobsError(
       "CORRUPT",
       `The document ${JSON.stringify(id)} of the Elasticsearch index is no record: another program wrote or changed it. ` +
-        "It was left as it is; delete it or write it again.",
+        "It was left as it is; `delete` removes it.",
       { backend: "elasticsearch", id },
     );
   }

@@ -56,13 +56,15 @@ export function digestOf(key: string): string {
 const double = new Float64Array(1);
 const halves = new Uint32Array(double.buffer);
 
+const hex: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+const hexOf = (word: number): string =>
+  `${hex[word >>> 24]}${hex[(word >>> 16) & 255]}${hex[(word >>> 8) & 255]}${hex[word & 255]}`;
+
 /** The bits of a double, made to sort as the numbers do. */
 function numberKey(value: number): string {
   double[0] = value;
-  let [low, high] = halves as unknown as [number, number];
-  if (high >>> 31 === 1) [low, high] = [~low >>> 0, ~high >>> 0];
-  else high = (high | 0x8000_0000) >>> 0;
-  return high.toString(16).padStart(8, "0") + low.toString(16).padStart(8, "0");
+  const [low, high] = [halves[0] as number, halves[1] as number];
+  return high >>> 31 === 1 ? hexOf(~high) + hexOf(~low) : hexOf(high | 0x8000_0000) + hexOf(low);
 }
 
 function numberOfKey(key: string): number {

@@ -89,7 +89,7 @@ function fieldsOf({ columns, analyzers }: Layout): object {
     k: of(false, { ...keyword, ...value }),
     n: of(false, { type: "double" }),
     t: of(false, { type: "date", format: "epoch_millis", ...value }),
-    d: of(false, { type: "byte", ...value }),
+    d: of(false, { type: "byte" }),
     w: of(true, { type: "text", analyzer: "dataknobs_words", index_options: "freqs" }),
     ...(analyzers.length > 0 && {
       a: of(true, { type: "keyword", index: false, doc_values: false, fields: analyzed }),

@@ -95,16 +95,21 @@ export async function* pages(
   call: Call,
   type?: string,
 ): AsyncGenerator<readonly Answer[], void> {
-  const pit = await openPit(scope, call, type);
+  const left = new AbortController();
+  const signal = call.signal === undefined ? left.signal : AbortSignal.any([call.signal, left.signal]);
+  const pit = await openPit(scope, { signal }, type);
+  let ahead: Promise<Answer> | undefined = pit.search(body);
   try {
-    let after: Answer;
-    for (;;) {
-      const { hits } = (await pit.search({ ...body, ...(after !== undefined && { search_after: after }) })).hits;
+    while (ahead !== undefined) {
+      const { hits }: { readonly hits: readonly Answer[] } = (await ahead).hits;
+      // the server reads on while these are looked at, one page ahead and no more
+      ahead = hits.length < body.size ? undefined : pit.search({ ...body, search_after: hits.at(-1)?.sort });
+      ahead?.catch(() => undefined);
       if (hits.length > 0) yield hits;
-      if (hits.length < body.size) return;
-      after = hits.at(-1).sort;
     }
   } finally {
+    left.abort();
+    await ahead?.catch(() => undefined);
     await pit.close();
   }
 }

@@ -16,74 +16,112 @@ import {
   type TypeMap,
   tokenize,
   type ValueClass,
+  type WireRecord,
   walk,
 } from "@dataknobs/core/backend";
 import { cut, digestOf, isCut, keyOfValue } from "./keys.js";
 import type { Layout } from "./layout.js";
 
 type Texts = { [column: string]: string };
+type Numbers = { [column: string]: number };
 
-/** The fields below `side` of a document. */
-export interface Side {
-  /** Signature of the layout that these were made by. */
-  readonly layout: string;
-  readonly terms: string[];
-  /** Per declared field: its key, */
-  readonly k?: Texts;
+/** What declared fields have, by column. */
+interface Columns {
+  /** Its key, */
+  k?: Texts;
   /** the value if it is a number, */
-  readonly n?: { [column: string]: number };
+  n?: Numbers;
   /** the time in ms if it is a text that date buckets take, */
-  readonly t?: { [column: string]: number };
+  t?: Numbers;
   /** of a text, 1 if it is a Date, else 0; */
-  readonly d?: { [column: string]: 0 | 1 };
+  d?: Numbers;
   /** per text field the words, */
-  readonly w?: Texts;
+  w?: Texts;
   /** and the texts, for the engine's analyzers. */
-  readonly a?: { [column: string]: string | readonly string[] };
+  a?: { [column: string]: readonly string[] };
 }
 
-export function sideOf(
-  record: {
-    readonly data: JsonObject;
-    readonly types: TypeMap | null;
-    readonly metadata: JsonObject;
-    readonly metadataTypes: TypeMap | null;
-  },
-  layout: Layout,
-): Side {
-  const side: { -readonly [K in keyof Side]: Side[K] } = { layout: layout.signature, terms: [] };
-  collect(record.data, "d", "", record.types, side);
-  collect(record.metadata, "m", "", record.metadataTypes, side);
+/** What is below `side` in a document, as JSON. */
+export function sideOf(record: Contents, layout: Layout): string {
+  const terms: string[] = [];
+  collect(record.data, placeOf("data"), record.types, terms);
+  collect(record.metadata, placeOf("metadata"), record.metadataTypes, terms);
+  const columns = layout.columns.length === 0 ? "" : `,${JSON.stringify(columnsOf(record, layout)).slice(1, -1)}`;
+  return `{"layout":"${layout.signature}","terms":[${terms.join(",")}]${columns === "," ? "" : columns}}`;
+}
+
+type Contents = Pick<WireRecord, "data" | "types" | "metadata" | "metadataTypes">;
+
+function columnsOf(record: Contents, layout: Layout): Columns {
+  const columns: Columns = {};
   for (const { id, path, text } of layout.columns) {
     const inData = path.root === "data";
     const value = walk(inData ? record.data : record.metadata, path.segments, 0);
     if (value === undefined || value === null) continue;
     const types = inData ? record.types : record.metadataTypes;
-    if (text) addText(side, id, value, types, path.pointer, layout.analyzers.length > 0);
-    else addColumn(side, id, value, types, path.pointer);
+    if (text) addText(columns, id, value, types, path.pointer, layout.analyzers.length > 0);
+    else addColumn(columns, id, value, types, path.pointer);
   }
-  return side;
+  return columns;
 }
 
-function collect(fields: JsonObject, token: string, pointer: string, types: TypeMap | null, side: Side): void {
+/** A path of records: names are prepared once, not for every record. */
+interface Place {
+  readonly pointer: string;
+  readonly token: string;
+  /** What its terms begin with, as JSON without quotes. */
+  readonly start: string;
+  readonly below: Map<string, Place>;
+}
+
+const maxPlaces = 10_000;
+let places = 0;
+let roots: { readonly [root: string]: Place } = {};
+
+/** Data with ever new names make the memory of them begin anew. */
+function placeOf(root: "data" | "metadata"): Place {
+  if (places === 0 || places > maxPlaces) {
+    places = 1;
+    roots = {
+      data: { pointer: "", token: "d", start: "", below: new Map() },
+      metadata: { pointer: "", token: "m", start: "", below: new Map() },
+    };
+  }
+  return roots[root] as Place;
+}
+
+function placeBelow(place: Place, name: string): Place {
+  const known = place.below.get(name);
+  if (known !== undefined) return known;
+  const token = `${place.token}/${escapeName(name)}`;
+  const start = `${escaped(shortened(token))}:`;
+  const made: Place = { pointer: `${place.pointer}/${escapeSegment(name)}`, token, start, below: new Map() };
+  place.below.set(name, made);
+  places++;
+  return made;
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON escapes them
+const needsEscape = /["\\\u0000-\u001f]/;
+const escaped = (text: string): string => (needsEscape.test(text) ? JSON.stringify(text).slice(1, -1) : text);
+
+function collect(fields: JsonObject, place: Place, types: TypeMap | null, terms: string[]): void {
   for (const key of Object.keys(fields)) {
     const value = fields[key] as Json;
     if (value === null) continue;
-    const at = `${pointer}/${escapeSegment(key)}`;
-    const here = `${token}/${escapeName(key)}`;
-    const name = shortened(here);
-    const valueClass = classOf(value, types, at);
+    const at = placeBelow(place, key);
+    const valueClass = classOf(value, types, at.pointer);
     const whole = keyOfValue(valueClass, value);
     const term = cut(whole);
-    side.terms.push(`${name}:${term}`);
-    if (isCut(term)) side.terms.push(`${name}:${digestOf(whole)}`, `${name}:${longMark}`);
-    else if (valueClass === "object") collect(value as JsonObject, here, at, types, side);
+    terms.push(`"${at.start}${escaped(term)}"`);
+    if (isCut(term)) terms.push(`"${at.start}${digestOf(whole)}"`, `"${at.start}${longMark}"`);
+    else if (valueClass === "object") collect(value as JsonObject, at, types, terms);
     else if (valueClass === "array") {
       const items = value as readonly Json[];
       for (let index = 0; index < items.length; index++) {
         const item = items[index] as Json;
-        const itemClass = classOf(item, types, types === null ? "" : `${at}/${index}`);
-        if (isScalarClass(itemClass)) side.terms.push(`${name}:e${exactTerm(itemClass, item)}`);
+        const itemClass = classOf(item, types, types === null ? "" : `${at.pointer}/${index}`);
+        if (isScalarClass(itemClass)) terms.push(`"${at.start}e${escaped(exactTerm(itemClass, item))}"`);
       }
     }
   }
@@ -122,31 +160,31 @@ function shortened(token: string): string {
 }
 
 function addColumn(
-  side: { -readonly [K in keyof Side]: Side[K] },
+  columns: Columns,
   id: string,
   value: Json,
   types: TypeMap | null,
   pointer: string,
 ): void {
   const valueClass = classOf(value, types, pointer);
-  side.k ??= {};
-  side.k[id] = cut(keyOfValue(valueClass, value));
+  columns.k ??= {};
+  columns.k[id] = cut(keyOfValue(valueClass, value));
   if (valueClass === "number") {
-    side.n ??= {};
-    side.n[id] = value as number;
+    columns.n ??= {};
+    columns.n[id] = value as number;
   } else if (valueClass === "string") {
     const start = dateBucketOf(value as string, "hour");
     if (start !== null) {
-      side.t ??= {};
-      side.t[id] = Date.parse(value as string);
+      columns.t ??= {};
+      columns.t[id] = Date.parse(value as string);
     }
-    side.d ??= {};
-    side.d[id] = types?.[pointer] === "date" ? 1 : 0;
+    columns.d ??= {};
+    columns.d[id] = types?.[pointer] === "date" ? 1 : 0;
   }
 }
 
 function addText(
-  side: { -readonly [K in keyof Side]: Side[K] },
+  columns: Columns,
   id: string,
   value: Json,
   types: TypeMap | null,
@@ -159,11 +197,11 @@ function addText(
     return typeof item === "string" && classOf(item, types, at) === "string";
   }) as string[];
   if (texts.length === 0) return;
-  side.w ??= {};
-  side.w[id] = texts.flatMap(tokenize).map(wordTerm).join(" ");
+  columns.w ??= {};
+  columns.w[id] = texts.flatMap(tokenize).map(wordTerm).join(" ");
   if (!whole) return;
-  side.a ??= {};
-  side.a[id] = texts;
+  columns.a ??= {};
+  columns.a[id] = texts;
 }
 
 /** A word as it is indexed; no word has a `#`. */

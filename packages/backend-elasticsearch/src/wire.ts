@@ -54,7 +54,7 @@ export class Wire {
         },
       );
       const zipped = `${headers?.["content-encoding"]}`.includes("gzip");
-      const answer = parseJson((await text(zipped ? stream.pipe(createGunzip()) : stream)) || "null") as Answer;
+      const answer = parseJson((await textOf(zipped ? stream.pipe(createGunzip()) : stream)) || "null") as Answer;
       const status = statusCode ?? 0;
       if (status >= 400 && !allow.includes(status)) throw serverError(status, answer);
       return answer;
@@ -62,4 +62,9 @@ export class Wire {
       throw classify(error);
     }
   }
+}
+
+/** By the stream's own way where it has one: undici's takes a fraction of the time for short answers. */
+function textOf(stream: Readable & { readonly text?: () => Promise<string> }): Promise<string> {
+  return typeof stream.text === "function" ? stream.text() : text(stream);
 }

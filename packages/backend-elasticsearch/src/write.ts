@@ -96,7 +96,9 @@ function wavesOf(ops: readonly (WriteOp | MergeOp)[]): readonly (readonly Entry[
     const op = ops[index] as WriteOp;
     const time = times.get(op.id) ?? 0;
     times.set(op.id, time + 1);
-    (waves[time] ??= []).push({ op, index, delays: 0 });
+    const wave = waves[time] ?? [];
+    wave.push({ op, index, delays: 0 });
+    waves[time] = wave;
   }
   return waves;
 }

@@ -2,7 +2,7 @@
 import { type ElasticsearchOptions, elasticsearch } from "@dataknobs/backend-elasticsearch";
 import { type Database, DataknobsError, type ErrorCode, openDatabase } from "@dataknobs/core";
 import { afterAll, describe, expect, it, jest } from "@jest/globals";
-import { answer, Proxy } from "./proxy.js";
+import { answer, TcpProxy } from "./proxy.js";
 import { freshName, removeAll, request, serverUrl } from "./server.js";
 
 const hosts = serverUrl();
@@ -28,7 +28,7 @@ const many = (count: number): { id: string; data: { n: number; text: string } }[
 
 describe("a server that is away", () => {
   it("is UNAVAILABLE at opening, and nothing hangs", async () => {
-    const proxy = await Proxy.start();
+    const proxy = await TcpProxy.start();
     await proxy.down();
     const error = await refused("UNAVAILABLE", () => open({ hosts: proxy.url }));
     expect(error.retryable).toBe(true);
@@ -36,7 +36,7 @@ describe("a server that is away", () => {
   });
 
   it("makes every call UNAVAILABLE until it is back", async () => {
-    await using proxy = await Proxy.start();
+    await using proxy = await TcpProxy.start();
     await using db = await open({ hosts: proxy.url });
     await db.create({ n: 1 }, { id: "a" });
     await proxy.down();
@@ -54,7 +54,7 @@ describe("a server that is away", () => {
   });
 
   it("in the middle of a batch: each record's outcome is told, and is true", async () => {
-    await using proxy = await Proxy.start();
+    await using proxy = await TcpProxy.start();
     const index = freshName();
     await using db = await open({ hosts: proxy.url, index });
     await using direct = await open({ index });
@@ -75,7 +75,7 @@ describe("a server that is away", () => {
   });
 
   it("in the middle of a stream: the stream fails, the database does not", async () => {
-    await using proxy = await Proxy.start();
+    await using proxy = await TcpProxy.start();
     await using db = await open({ hosts: proxy.url });
     await db.createMany(many(5000));
     const seen: string[] = [];
@@ -90,8 +90,8 @@ describe("a server that is away", () => {
   });
 
   it("loses an answer: a write that came through is told as written when another node is asked", async () => {
-    await using first = await Proxy.start();
-    await using second = await Proxy.start();
+    await using first = await TcpProxy.start();
+    await using second = await TcpProxy.start();
     await using db = await open({ hosts: [first.url, second.url] });
     for (const proxy of [first, second]) {
       let once = true;
@@ -109,7 +109,7 @@ describe("a server that is away", () => {
   });
 
   it("without another node a lost answer is UNAVAILABLE and says that the write may be there", async () => {
-    await using proxy = await Proxy.start();
+    await using proxy = await TcpProxy.start();
     await using db = await open({ hosts: proxy.url });
     proxy.cut = (piece) => (piece.includes("/_bulk") ? "answer" : undefined);
     const error = await refused("UNAVAILABLE", () => db.create({ n: 1 }, { id: "a" }));
@@ -120,7 +120,7 @@ describe("a server that is away", () => {
   });
 
   it("answers nothing: TIMEOUT after `requestTimeout`", async () => {
-    await using proxy = await Proxy.start();
+    await using proxy = await TcpProxy.start();
     await using db = await open({ hosts: proxy.url, requestTimeout: 300 });
     proxy.silent = true;
     const error = await refused("TIMEOUT", () => db.read("a"));
@@ -130,7 +130,7 @@ describe("a server that is away", () => {
   });
 
   it("is something else than Elasticsearch: INVALID_CONFIG", async () => {
-    await using proxy = await Proxy.start();
+    await using proxy = await TcpProxy.start();
     proxy.canned = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
     await refused("INVALID_CONFIG", () => open({ hosts: proxy.url }));
   });
@@ -154,7 +154,7 @@ describe("answers that refuse", () => {
     [500, { error: { type: "something_new", reason: "secret-text" }, status: 500 }, "UNEXPECTED", false],
   ];
   it.each(cases)("%i is coded", async (status, body, code, retryable) => {
-    await using proxy = await Proxy.start();
+    await using proxy = await TcpProxy.start();
     await using db = await open({ hosts: proxy.url, username: "dev", password: "hunter2" });
     proxy.canned = answer(status, body);
     for (const call of [() => db.read("a"), () => db.search(), () => db.create({ n: 1 })]) {
@@ -171,7 +171,7 @@ describe("answers that refuse", () => {
   });
 
   it("a busy server is asked again, record by record", async () => {
-    await using proxy = await Proxy.start();
+    await using proxy = await TcpProxy.start();
     await using db = await open({ hosts: proxy.url });
     const busy = { create: { status: 429, error: { type: "es_rejected_execution_exception", reason: "full" } } };
     proxy.canned = answer(200, { items: [busy, busy] });

@@ -2,7 +2,7 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { serverUrl } from "./server.js";
 
-export class Proxy implements AsyncDisposable {
+export class TcpProxy implements AsyncDisposable {
   /** A whole answer to give instead of the server's. */
   canned: string | undefined;
   /** Takes requests and answers none. */
@@ -13,8 +13,8 @@ export class Proxy implements AsyncDisposable {
   #server: Server | undefined;
   #port = 0;
 
-  static async start(): Promise<Proxy> {
-    const proxy = new Proxy();
+  static async start(): Promise<TcpProxy> {
+    const proxy = new TcpProxy();
     await proxy.up();
     return proxy;
   }
