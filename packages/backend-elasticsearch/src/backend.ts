@@ -25,6 +25,7 @@ import { changed, compilerOf, fuzzy, type Query } from "./compile.js";
 import { nativeType } from "./errors.js";
 import {
   adding,
+  busy,
   type Column,
   columnOf,
   ensureLayout,
@@ -142,6 +143,7 @@ export class ElasticsearchBackend implements Backend<Query> {
         { backend: this.name },
       );
     }
+    if (found.lock !== undefined) throw busy(this.#settings);
     if (found.layout.target === this.#layout.target) return;
     this.#use(usableOf(found.layout, this.#layout.usable));
   }

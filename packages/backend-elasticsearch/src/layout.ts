@@ -5,9 +5,11 @@
  * What is indexed lies below `side`. The mapping's `_meta` names the declared fields; their signature is in every
  * document and in the name of an alias. All documents are written and read by that alias: when another process
  * declares a field, the alias gets another name, the old one's users meet a 404, read the layout anew and go on.
- * So no document can lack a field that someone counts on.
+ * So no document can lack a field that someone counts on. Who changes the fields takes the alias away first, which
+ * one process can do and others then cannot, and gives it back under its new name.
  */
-import { hash } from "node:crypto";
+import { hash, randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Call,
   DataknobsError,
@@ -147,16 +149,33 @@ function indexBody(layout: Layout, settings: Settings): object {
 }
 
 const fenceOf = ({ index, signature }: Layout): string => `${index}~${signature}`;
+const lockOf = (index: string): string => `${index}~lock-`;
 
 // ---------- what is there
 
 interface Found {
   readonly layout: Layout;
   readonly aliases: readonly string[];
+  /** The alias of who is changing the fields now. */
+  readonly lock: string | undefined;
 }
 
-/** What the server has; `undefined` where there is no such index. */
+/** Milliseconds after which who is changing the fields has died over it. */
+const patience = 10_000;
+
+/** What the server has, when nobody is changing it or has died over that; `undefined` where there is no such index. */
 export async function findLayout(wire: Wire, settings: Settings, call: Call): Promise<Found | undefined> {
+  let seen: string | undefined;
+  for (let since = Date.now(); ; ) {
+    const found = await readLayout(wire, settings, call);
+    if (found?.lock === undefined) return found;
+    if (found.lock !== seen) [seen, since] = [found.lock, Date.now()];
+    else if (Date.now() - since > patience) return found;
+    await sleep(30, undefined, call.signal === undefined ? {} : { signal: call.signal });
+  }
+}
+
+async function readLayout(wire: Wire, settings: Settings, call: Call): Promise<Found | undefined> {
   const answer: Answer = await wire.ask({ method: "GET", path: [settings.index], allow: [404], ...call });
   if (answer.status === 404) return undefined;
   const names = Object.keys(answer);
@@ -188,8 +207,12 @@ export async function findLayout(wire: Wire, settings: Settings, call: Call): Pr
   const known = { ...plannedLayout(settings), index, analyzers: meta.analyzers as readonly string[] };
   const layout = withColumns(known, columns, []);
   const fence = fenceOf(layout);
-  const fenced = aliases !== undefined && fence in aliases;
-  return { layout: { ...layout, target: fenced ? fence : index }, aliases: Object.keys(aliases ?? {}) };
+  const all = Object.keys(aliases ?? {});
+  return {
+    layout: { ...layout, target: all.includes(fence) ? fence : index },
+    aliases: all,
+    lock: all.find((alias) => alias.startsWith(lockOf(index))),
+  };
 }
 
 /** Makes the index where it is missing, and the fields that are declared and missing. */
@@ -199,38 +222,58 @@ export async function ensureLayout(
   wanted: (columns: readonly Column[]) => readonly Column[],
   call: Call,
 ): Promise<Layout> {
-  for (let attempt = 0; attempt < 20; attempt++) {
+  for (let attempt = 0; attempt < 100; attempt++) {
     const found = await findLayout(wire, settings, call);
     if (found === undefined) {
       if (!settings.manage) throw bad(`there is no index "${settings.index}", and \`manage: false\` makes none`);
       await makeIndex(wire, settings, wanted([]), call);
       continue;
     }
-    const { layout, aliases } = found;
-    if (!settings.manage) return layout;
-    const columns = wanted(layout.columns);
-    const analyzers = [...new Set([...layout.analyzers, ...settings.analyzers])].sort();
-    const next = withColumns({ ...layout, analyzers }, columns, []);
-    const fence = fenceOf(next);
-    const known = settings.alias === undefined || settings.alias === layout.index || aliases.includes(settings.alias);
-    if (next.signature === layout.signature && layout.target === fence && known) return layout;
-    if (next.signature !== layout.signature) {
-      await wire.ask({ method: "PUT", path: [layout.index, "_mapping"], body: mappingOf(next, settings), ...call });
+    const { layout, aliases, lock: stuck } = found;
+    if (!settings.manage) {
+      if (stuck !== undefined) throw busy(settings);
+      return layout;
     }
-    const fences = aliases.filter((alias) => alias.startsWith(`${layout.index}~`) && alias !== fence);
-    const actions = [
-      // another process that changes the fields meanwhile is met here: one of both finds its alias gone
-      ...fences.map((alias) => ({ remove: { index: layout.index, alias, must_exist: true } })),
-      { add: { index: layout.index, alias: fence } },
-      ...(settings.alias === undefined ? [] : [{ add: { index: layout.index, alias: settings.alias } }]),
-    ];
-    await wire.ask({ method: "POST", path: ["_aliases"], body: { actions }, allow: [404], ...call });
+    const { index } = layout;
+    const analyzers = [...new Set([...layout.analyzers, ...settings.analyzers])].sort();
+    const next = withColumns({ ...layout, analyzers }, wanted(layout.columns), []);
+    const fence = fenceOf(next);
+    const named = settings.alias === undefined || settings.alias === index || aliases.includes(settings.alias);
+    if (layout.target === fence && named) return layout;
+    const ours = aliases.filter((alias) => alias.startsWith(`${index}~`));
+    const lock = `${lockOf(index)}${randomUUID()}`;
+    // of several processes one finds the aliases as it read them; the others wait
+    if (!(await swap(wire, index, ours, [lock], call))) continue;
+    await wire.ask({ method: "PUT", path: [index, "_mapping"], body: mappingOf(next, settings), ...call });
+    await swap(wire, index, [lock], [fence, ...(settings.alias === undefined ? [] : [settings.alias])], call);
   }
-  throw new DataknobsError(
-    "CONFLICT",
-    `The fields of the Elasticsearch index "${settings.index}" kept being changed by others. Try again.`,
+  throw busy(settings);
+}
+
+/** The fields stay in the hands of another process. */
+export function busy({ index }: Settings): DataknobsError {
+  return new DataknobsError(
+    "UNAVAILABLE",
+    `Another process keeps changing the declared fields of the Elasticsearch index "${index}", or died over it. Try ` +
+      "again; opening the database anew mends it.",
     { backend: "elasticsearch" },
   );
+}
+
+/** Replaces aliases by others, all or none; `false` where one to be removed is not there. */
+async function swap(
+  wire: Wire,
+  index: string,
+  remove: readonly string[],
+  add: readonly string[],
+  call: Call,
+): Promise<boolean> {
+  const actions = [
+    ...remove.map((alias) => ({ remove: { index, alias, must_exist: true } })),
+    ...add.map((alias) => ({ add: { index, alias } })),
+  ];
+  const answer: Answer = await wire.ask({ method: "POST", path: ["_aliases"], body: { actions }, allow: [404], ...call });
+  return answer.acknowledged === true;
 }
 
 async function makeIndex(wire: Wire, settings: Settings, columns: readonly Column[], call: Call): Promise<void> {

@@ -155,6 +155,24 @@ describe("another process that changes the declared fields", () => {
     expect((await b.indexes.plan()).drop).toEqual([]);
   });
 
+  it("dies over it: whoever opens next goes on where it stopped", async () => {
+    const index = freshName();
+    await using old = await open({ index });
+    await old.create({ n: 2 }, { id: "r2" });
+    const { body } = await request("GET", `/${index}/_alias`);
+    const [alias] = Object.keys((body as { [name: string]: { aliases: object } })[index]?.aliases ?? {});
+    const actions = [{ remove: { index, alias } }, { add: { index, alias: `${index}~lock-dead` } }];
+    await request("POST", "/_aliases", { actions });
+    const writing = old.create({ n: 1 }, { id: "r1" });
+    await using next = await open({ index }, { indexes: [{ path: "n" }] });
+    await writing.catch((error: unknown) => {
+      if (!DataknobsError.is(error, "UNAVAILABLE")) throw error;
+      return old.create({ n: 1 }, { id: "r1" });
+    });
+    await next.settle();
+    expect(idsOf(await next.search(query().sort("n")))).toEqual(["r1", "r2"]);
+  });
+
   it("declares it again: documents from between have it", async () => {
     const index = freshName();
     await using a = await open({ index }, { indexes: [{ path: "n" }] });
