@@ -2,7 +2,7 @@
  * Answers a compiled condition from the indexes: exactly the records, from the fewest candidates that an index gives.
  * What no index narrows is tested record by record, with core's own matcher.
  */
-import { type Leaf, type Lowered, matcherOf, pathKey, samePath, type WireRecord } from "@dataknobs/core/backend";
+import { type Leaf, type Lowered, listMatcherOf, pathKey, samePath, type WireRecord } from "@dataknobs/core/backend";
 import { type Key, operandKey } from "./hash-index.js";
 import { complement, intersect, type Ranges, sizeOf, unite } from "./ranges.js";
 import { isRange, type SortedIndex } from "./sorted-index.js";
@@ -23,16 +23,16 @@ export function select(table: Table, condition: Lowered | undefined): readonly W
       if (best === undefined) return table.all();
       const rest = parts.filter((part) => part !== best);
       const candidates = select(table, best);
-      return rest.length === 0 ? candidates : candidates.filter(matcherOf({ kind: "and", conditions: rest }));
+      return rest.length === 0 ? candidates : listMatcherOf({ kind: "and", conditions: rest }).filter(candidates);
     }
     case "or": {
-      if (estimate(table, condition) * 4 > table.size) return table.all().filter(matcherOf(condition));
+      if (estimate(table, condition) * 4 > table.size) return listMatcherOf(condition).filter(table.all());
       const united = new Set<WireRecord>();
       for (const part of condition.conditions) for (const record of select(table, part)) united.add(record);
       return [...united];
     }
     default:
-      return table.all().filter(matcherOf(condition));
+      return listMatcherOf(condition).filter(table.all());
   }
 }
 

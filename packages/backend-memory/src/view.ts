@@ -120,7 +120,8 @@ export class View {
   }
 }
 
-const largestBatch = 16_384;
+// as many as a young array may have: a larger one is allocated apart, at some cost
+const largestBatch = 8_192;
 
 /** A reader that stops early has had a small batch; one that goes on does not pay for many. */
 function* growing(records: readonly WireRecord[], batchSize: number): Generator<readonly WireRecord[]> {

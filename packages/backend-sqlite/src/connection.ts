@@ -56,8 +56,7 @@ export class Connection {
     let prepared = this.#statements.get(text);
     if (prepared !== undefined) {
       // one that a cursor is stepping through cannot be run again
-      if (!prepared.busy) return prepared;
-      return this.#fresh(text);
+      return prepared.reader && prepared.busy ? this.#fresh(text) : prepared;
     }
     prepared = this.#fresh(text);
     if (this.#statements.size >= mostStatements)

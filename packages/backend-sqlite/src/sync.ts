@@ -82,7 +82,7 @@ export class SyncSqlite implements Backend<Sql>, Transaction<Sql> {
   }
 
   write(ops: readonly WriteOp[], { atomic }: WriteRequest): readonly WriteOutcome[] {
-    return guarded(() => this.#store.write(ops.map(textOp), atomic));
+    return guarded(() => this.#store.write(ops, atomic, textOp));
   }
 
   merge(op: MergeOp): WriteOutcome {

@@ -65,7 +65,7 @@ function handlersOf(store: Store): Handlers {
     },
     all: (statement) => connection.all(statement),
     write({ ops, atomic }) {
-      return packed(store.write(ops, atomic));
+      return packed(store.write(ops, atomic, (op) => op));
     },
     merge: (op) => store.merge(op),
     deleteWhere: ({ statement, all }) => store.deleteWhere(statement, all),

@@ -15,7 +15,7 @@ import { wire } from "./wire.js";
 
 /** The condition as one function at once, however rarely its shape was asked for. */
 const atOnce = (condition: Lowered): ((record: ReturnType<typeof wire>) => boolean) =>
-  fused(condition, closureOf, { after: 1 }) ?? closureOf(condition);
+  fused(condition, closureOf, { after: 1 })?.test ?? closureOf(condition);
 
 describe("a condition as one function", () => {
   const records = truthNames.map((name) => wire(name, truthFields(name)));
@@ -43,8 +43,20 @@ describe("a condition as one function", () => {
     const check = (condition: Condition | undefined): void => {
       if (condition === undefined) return;
       const lowered = lowerCondition(condition);
-      if (fused(lowered, closureOf, { after: 1 }) !== undefined) compiled++;
+      const matcher = fused(lowered, closureOf, { after: 1 });
       const expected = wires.filter(closureOf(lowered)).map(({ id }) => id);
+      if (matcher !== undefined) {
+        compiled++;
+        assert.deepEqual(
+          matcher.filter(wires).map(({ id }) => id),
+          expected,
+          JSON.stringify(condition),
+        );
+        assert.equal(matcher.count(wires), expected.length, JSON.stringify(condition));
+        const visited: string[] = [];
+        matcher.each(wires, ({ id }) => visited.push(id));
+        assert.deepEqual(visited, expected, JSON.stringify(condition));
+      }
       assert.deepEqual(
         wires.filter(atOnce(lowered)).map(({ id }) => id),
         expected,

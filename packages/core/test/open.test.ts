@@ -1,4 +1,8 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, it } from "@jest/globals";
 import { defineBackend } from "../src/backend/options.js";
 import type { Backend } from "../src/backend/spi.js";
@@ -120,12 +124,33 @@ describe("openDatabase", () => {
     await fails("INVALID_CONFIG", "no url at all");
   });
 
-  it("says how to install a backend whose package is not there", async () => {
-    await fails("MISSING_DRIVER", { backend: "duckdb" }, /npm install @dataknobs\/backend-duckdb/);
-    assert.throws(
-      () => openDatabaseSync({ backend: "elasticsearch" }),
-      (error) => DataknobsError.is(error, "MISSING_DRIVER"),
-    );
+  it("says how to install a backend whose package is not there", () => {
+    // this workspace has them all: a project with core alone
+    const project = mkdtempSync(join(tmpdir(), "dataknobs-alone-"));
+    try {
+      const modules = join(project, "node_modules");
+      cpSync("dist", join(modules, "@dataknobs", "core", "dist"), { recursive: true });
+      cpSync("package.json", join(modules, "@dataknobs", "core", "package.json"));
+      for (const name of ["fastest-levenshtein", "redos-detector"]) {
+        symlinkSync(realpathSync(join("node_modules", name)), join(modules, name));
+      }
+      writeFileSync(
+        join(project, "open.mjs"),
+        `import { openDatabase, openDatabaseSync } from "@dataknobs/core";
+        const tell = ({ code, message }) => console.log(code, message);
+        await openDatabase({ backend: "duckdb" }).catch(tell);
+        await openDatabase("postgres://localhost/app").catch(tell);
+        try { openDatabaseSync({ backend: "memory" }); } catch (error) { tell(error); }`,
+      );
+      const { stdout, stderr } = spawnSync(process.execPath, ["open.mjs"], { cwd: project, encoding: "utf8" });
+      const lines = stdout.trim().split("\n");
+      assert.equal(lines.length, 3, stderr);
+      for (const [index, name] of ["duckdb", "postgres", "memory"].entries()) {
+        assert.match(lines[index] ?? "", new RegExp(`^MISSING_DRIVER .*npm install @dataknobs/backend-${name}$`));
+      }
+    } finally {
+      rmSync(project, { recursive: true, force: true });
+    }
   });
 
   it("refuses what is no source at all", async () => {

@@ -193,6 +193,11 @@ export type Batches = Iterable<readonly WireRecord[]> | AsyncIterable<readonly W
 export interface Store<P = unknown> {
   /** Positional; `undefined` where there is no such record. */
   read(ids: readonly string[], call: Call): MaybePromise<readonly (WireRecord | undefined)[]>;
+  /**
+   * The record, where it is at hand without I/O: the shortest way for `read`. The id is not checked yet; `undefined`
+   * says nothing, `read` is asked then.
+   */
+  peek?(id: string): WireRecord | undefined;
   /** One outcome per operation, in order. Any number of operations. */
   write(ops: readonly WriteOp[], request: WriteRequest): MaybePromise<readonly WriteOutcome[]>;
   /** Records in batches. `return()` of the iterator ends the engine's work. */

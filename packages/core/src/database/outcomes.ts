@@ -62,6 +62,9 @@ export function batchError(
   backend: string,
   operation: string,
 ): Error | undefined {
+  let well = outcomes.length === ops.length;
+  for (let index = 0; well && index < outcomes.length; index++) well = !isError(outcomes[index]);
+  if (well) return undefined;
   // what rolled the rest back comes before what was rolled back
   let at = ops.findIndex((_, index) => outcomes[index]?.status !== "rolledBack" && isError(outcomes[index]));
   if (at < 0) at = ops.findIndex((_, index) => isError(outcomes[index]));

@@ -7,7 +7,7 @@ import { aggregatorOf } from "../aggregate/run.js";
 import type { Call, MaybePromise, NativeRow } from "../backend/spi.js";
 import { DataknobsError } from "../errors.js";
 import { isHit, wordCounter } from "../match/fulltext.js";
-import { matcherOf } from "../match/matcher.js";
+import { listMatcherOf } from "../match/matcher.js";
 import { type AggregateExplanation, explainPlan, type StepPlan } from "../plan/explain.js";
 import { pipelineOf } from "../plan/pipeline.js";
 import { planQuery, type QueryPlan, refuseResidual } from "../plan/plan.js";
@@ -33,8 +33,12 @@ export interface ReadOptions {
 
 /** The shortest way to one record: no steps where there is nothing to wait for. */
 export function readNow(session: Session, id: string): MaybePromise<StoredRecord | undefined> {
+  const { store } = session;
+  // whatever is stored under it is a good id
+  const found = store.peek?.(id);
+  if (found !== undefined) return toStored(found);
   checkId(id, "INVALID_QUERY");
-  const rows = session.store.read([id], noCall);
+  const rows = store.read([id], noCall);
   if (isThenable(rows)) return rows.then(([row]) => (row === undefined ? undefined : toStored(row)));
   const row = rows[0];
   return row === undefined ? undefined : toStored(row);
@@ -146,11 +150,11 @@ export function* count(session: Session, input: QueryInput | undefined, call: Ca
     return yield* wait(store.count(plan.request.where, plan.request.match, call));
   }
   let n = 0;
-  const test = plan.residual === undefined ? undefined : matcherOf(plan.residual);
-  if (plan.match === undefined && test !== undefined) {
+  if (plan.match === undefined && plan.residual !== undefined) {
     // the loop that counts: no arrays of what is only counted
+    const matcher = listMatcherOf(plan.residual);
     yield* scanAll(session, { ...plan, residual: undefined }, call, (batch) => {
-      for (let index = 0; index < batch.length; index++) if (test(batch[index] as WireRecord)) n++;
+      n += matcher.count(batch);
     });
     return n;
   }
@@ -228,7 +232,7 @@ export function* scanAll(
   call: Call,
   visit: (batch: readonly WireRecord[]) => void,
 ): Steps<void> {
-  const test = plan.residual === undefined ? undefined : matcherOf(plan.residual);
+  const matcher = plan.residual === undefined ? undefined : listMatcherOf(plan.residual);
   const { match } = plan;
   const counter = match === undefined ? undefined : wordCounter(match);
   const iterator = iteratorOf(session.store.scan({ ...plan.request, ...call }));
@@ -240,7 +244,7 @@ export function* scanAll(
         finished = true;
         return;
       }
-      let batch = test === undefined ? step.value : step.value.filter(test);
+      let batch = matcher === undefined ? step.value : matcher.filter(step.value);
       if (counter !== undefined && match !== undefined) batch = batch.filter((record) => isHit(match, counter(record)));
       visit(batch);
     }

@@ -9,7 +9,7 @@ import { checkId, newId, newVersion } from "../record/ids.js";
 import type { JsonObject, TypeMap, WireRecord } from "../record/json.js";
 import { mergeFields } from "../record/merge.js";
 import { type StoredRecord, toStored } from "../record/stored.js";
-import { decode, type Encoded, encodeFields } from "../record/values.js";
+import { decode, type Encoded, type EncodeOptions, encodeFields } from "../record/values.js";
 import { batchError, outcomeError, versionConflict, writtenRecord } from "./outcomes.js";
 import { scanAll } from "./reads.js";
 import { validate } from "./schema.js";
@@ -50,6 +50,9 @@ const createInputKeys: ReadonlySet<string> = new Set(["id", "data", "metadata"])
 const updateInputKeys: ReadonlySet<string> = new Set(["id", "data", "metadata", "ifVersion"]);
 
 const none: Encoded<JsonObject> = Object.freeze({ json: Object.freeze({}), types: null });
+
+const sharedData: EncodeOptions = Object.freeze({ subject: "data", code: "INVALID_RECORD", freeze: false });
+const keptData: EncodeOptions = Object.freeze({ ...sharedData, freeze: true });
 
 export function* create(session: Session, data: unknown, options: CreateOptions, call: Call): Steps<StoredRecord> {
   checkOptionKeys(options, createKeys, "create");
@@ -160,23 +163,36 @@ function* mergedUpdate(
 export function* createMany(session: Session, inputs: readonly CreateInput[], call: Call): Steps<StoredRecord[]> {
   checkList(inputs, "createMany", "{ id, data, metadata }");
   const ops: InsertOp[] = [];
-  const ids = new Set<string>();
+  const at = Date.now();
   for (const input of inputs) {
     checkOptionKeys(input, createInputKeys, "createMany");
-    const op = session.schema === undefined ? insertOf(session, input, input.data) : yield* insertOp(session, input);
-    if (input.id !== undefined) {
-      if (ids.has(op.id)) {
-        throw new DataknobsError("ALREADY_EXISTS", `The id ${JSON.stringify(op.id)} is in this createMany twice.`, {
-          backend: session.name,
-          operation: "createMany",
-          id: op.id,
-        });
-      }
-      ids.add(op.id);
-    }
-    ops.push(op);
+    const validated = session.schema === undefined ? input.data : yield* validate(session.schema, input.data);
+    ops.push(insertOf(session, input, validated, at));
   }
-  return (yield* writeMany(session, ops, call, "createMany")) as StoredRecord[];
+  // where a batch is all or nothing, the store itself finds the second of an id, and has written nothing
+  const { atomicBatch } = session.capabilities;
+  if (!atomicBatch) refuseTwice(session, ops);
+  try {
+    return (yield* writeMany(session, ops, call, "createMany")) as StoredRecord[];
+  } catch (error) {
+    if (atomicBatch && DataknobsError.is(error, "ALREADY_EXISTS")) refuseTwice(session, ops);
+    throw error;
+  }
+}
+
+/** Throws `ALREADY_EXISTS` where an id is in the batch twice. */
+function refuseTwice(session: Session, ops: readonly InsertOp[]): void {
+  const ids = new Set<string>();
+  for (const { id } of ops) {
+    if (ids.has(id)) {
+      throw new DataknobsError("ALREADY_EXISTS", `The id ${JSON.stringify(id)} is in this createMany twice.`, {
+        backend: session.name,
+        operation: "createMany",
+        id,
+      });
+    }
+    ids.add(id);
+  }
 }
 
 export function* upsertMany(session: Session, inputs: readonly UpsertInput[], call: Call): Steps<StoredRecord[]> {
@@ -306,14 +322,14 @@ function planFor(session: Session, condition: Condition): ReturnType<typeof plan
 // ---------- operations from checked input
 
 function* insertOp(session: Session, input: CreateInput): Steps<InsertOp> {
-  return insertOf(session, input, yield* validate(session.schema, input.data));
+  return insertOf(session, input, yield* validate(session.schema, input.data), Date.now());
 }
 
 /** Of validated data; no generator, which in a batch would cost as much as the rest. */
-function insertOf(session: Session, input: CreateInput, validated: unknown): InsertOp {
+function insertOf(session: Session, input: CreateInput, validated: unknown, at: number): InsertOp {
   const id = input.id ?? newId();
   if (input.id !== undefined) checkId(input.id);
-  const data = encodeData(session, validated, "data");
+  const data = encodeFields(validated, session.backend.ownership === "keep" ? keptData : sharedData);
   const metadata = input.metadata === undefined ? none : encodeData(session, input.metadata, "metadata");
   return {
     kind: "insert",
@@ -323,7 +339,7 @@ function insertOf(session: Session, input: CreateInput, validated: unknown): Ins
     metadata: metadata.json,
     metadataTypes: metadata.types,
     version: newVersion(),
-    at: Date.now(),
+    at,
   };
 }
 
@@ -372,10 +388,13 @@ function* writeMany(
   const outcomes = yield* writeAll(session, ops, call);
   const error = batchError(ops, outcomes, session.name, operation);
   if (error !== undefined) throw error;
-  return ops.map((op, index) => {
+  const records: (StoredRecord | undefined)[] = [];
+  for (let index = 0; index < ops.length; index++) {
+    const op = ops[index] as (typeof ops)[number];
     const record = writtenRecord(op, outcomes[index] as WriteOutcome);
-    return record === undefined ? undefined : toStored(record);
-  });
+    records.push(record === undefined ? undefined : toStored(record));
+  }
+  return records;
 }
 
 function* writeAll(session: Session, ops: readonly WriteOp[], call: Call): Steps<readonly WriteOutcome[]> {

@@ -6,11 +6,23 @@
  * The source is put together from fixed pieces and numbers: field names and operands are arguments, so that nothing
  * a user wrote is ever code. Where a page's or worker's policy forbids making functions, the closures do the work.
  */
-import type { Leaf, Lowered, Operand } from "../query/lowered.js";
+import type { Leaf, Lowered, Operand, Path } from "../query/lowered.js";
 import type { WireRecord } from "../record/json.js";
+import type { Getter } from "./access.js";
 
 type Predicate = (record: WireRecord) => boolean;
-type Factory = (...values: unknown[]) => Predicate;
+
+/** One condition, asked of one record or of many: a loop with the condition in it costs no call per record. */
+export interface Matcher {
+  readonly test: Predicate;
+  /** Those that satisfy it, in their order, in a list of its own. */
+  filter(records: readonly WireRecord[]): WireRecord[];
+  count(records: readonly WireRecord[]): number;
+  /** Calls for each that satisfies it, while it is in the processor's cache. */
+  each(records: readonly WireRecord[], visit: (record: WireRecord) => void): void;
+}
+
+type Factory = (...values: unknown[]) => Matcher;
 
 interface Parts {
   /** Arguments of the factory: `c0`, `c1`, … */
@@ -32,7 +44,7 @@ export function fused(
   condition: Lowered,
   closureOf: (leaf: Leaf) => Predicate,
   { after = worthwhile }: { readonly after?: number } = {},
-): Predicate | undefined {
+): Matcher | undefined {
   if (!allowed) return undefined;
   const parts: Parts = { values: [], names: [], inlined: false };
   const source = write(condition, parts, closureOf);
@@ -54,11 +66,44 @@ export function fused(
 function compile(source: string, count: number): Factory | undefined {
   const names = Array.from({ length: count }, (_, index) => `c${index}`);
   try {
-    return new Function(...names, `return (r) => { let v; return ${source}; };`) as Factory;
+    return new Function(...names, bodyOf(source)) as Factory;
   } catch {
     allowed = false;
     return undefined;
   }
+}
+
+function bodyOf(condition: string): string {
+  const each = (then: string): string =>
+    `for (let i = 0; i < rs.length; i++) { const r = rs[i]; if (${condition}) ${then}; }`;
+  return `return {
+    test: (r) => { let v; return ${condition}; },
+    filter: (rs) => { let v; const found = []; ${each("found.push(r)")} return found; },
+    count: (rs) => { let v; let n = 0; ${each("n++")} return n; },
+    each: (rs, visit) => { let v; ${each("visit(r)")} },
+  };`;
+}
+
+const readers = new Map<string, Getter>();
+
+/** Reads one plain field, by a function that no other field shares; `undefined` where that is not possible. */
+export function fusedGetter({ root, segments }: Path): Getter | undefined {
+  const [name] = segments;
+  if (!allowed || root !== "data" || segments.length !== 1 || name === undefined || name in Object.prototype) {
+    return undefined;
+  }
+  let reader = readers.get(name);
+  if (reader === undefined) {
+    try {
+      reader = (new Function("c0", "return (r) => r.data[c0];") as (name: string) => Getter)(name);
+    } catch {
+      allowed = false;
+      return undefined;
+    }
+    if (readers.size >= mostShapes) readers.clear();
+    readers.set(name, reader);
+  }
+  return reader;
 }
 
 function write(condition: Lowered, parts: Parts, closureOf: (leaf: Leaf) => Predicate): string {

@@ -6,14 +6,36 @@ import type { CompareOp, Leaf, Lowered, Operand, Path } from "../query/lowered.j
 import type { Json, TypeMap, WireRecord } from "../record/json.js";
 import { type Getter, getterOf, typesOf } from "./access.js";
 import { classOf, compareKey, compareText, compareWithin, equalJson, equalsOperand, keyOf } from "./compare.js";
-import { fused, hasNativeOrder } from "./fuse.js";
+import { fused, hasNativeOrder, type Matcher } from "./fuse.js";
 import { likeTest, parseLike } from "./patterns.js";
 
 export type Predicate = (record: WireRecord) => boolean;
 
 /** The condition as a function. Compile once, call for every record. */
 export function matcherOf(condition: Lowered): Predicate {
-  return fused(condition, leafMatcher) ?? closureOf(condition);
+  return fused(condition, leafMatcher)?.test ?? closureOf(condition);
+}
+
+/** The condition for lists of records: faster than to ask of each. */
+export function listMatcherOf(condition: Lowered): Matcher {
+  const matcher = fused(condition, leafMatcher);
+  if (matcher !== undefined) return matcher;
+  const test = closureOf(condition);
+  return {
+    test,
+    filter: (records) => records.filter(test),
+    count(records) {
+      let n = 0;
+      for (let index = 0; index < records.length; index++) if (test(records[index] as WireRecord)) n++;
+      return n;
+    },
+    each(records, visit) {
+      for (let index = 0; index < records.length; index++) {
+        const record = records[index] as WireRecord;
+        if (test(record)) visit(record);
+      }
+    },
+  };
 }
 
 /** The same by closures alone: what `fused` must agree with. */

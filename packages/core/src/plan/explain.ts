@@ -54,7 +54,7 @@ export function explainPlan(plan: QueryPlan, backend: Backend): Explanation {
         how: emulated ? "emulated" : "pushed",
         ...(narrowed && { narrowed }),
         ...(index !== undefined && { index }),
-        ...(emulated && { why: why ?? (compiled ? siblingReason : generalReason(leaf, backend.name)) }),
+        ...(emulated && { why: why ?? (compiled ? siblingReason : generalReason(leaf, backend)) }),
       } satisfies ClausePlan;
     }),
   );
@@ -91,8 +91,9 @@ export function explainPlan(plan: QueryPlan, backend: Backend): Explanation {
 
 const siblingReason = "the engine only narrows the candidates";
 
-function generalReason(leaf: Leaf, backend: string): string {
-  return `the ${backend} backend does not push "${"op" in leaf.source ? leaf.source.op : leaf.kind}" here`;
+function generalReason(leaf: Leaf, { name, compiler }: Backend): string {
+  if (compiler === undefined) return `the ${name} backend has no engine that would test conditions`;
+  return `the ${name} backend does not push "${"op" in leaf.source ? leaf.source.op : leaf.kind}" here`;
 }
 
 /** A negated operator is lowered to several leaves; they are one clause to who wrote it. */

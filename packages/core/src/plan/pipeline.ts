@@ -5,7 +5,9 @@
 import { DataknobsError } from "../errors.js";
 import { type Comparator, comparatorOf, compareText } from "../match/compare.js";
 import { bm25, isHit, type WordCounts, wordCounter } from "../match/fulltext.js";
-import { matcherOf } from "../match/matcher.js";
+import { fusedGetter } from "../match/fuse.js";
+import { listMatcherOf } from "../match/matcher.js";
+import type { Order } from "../query/lowered.js";
 import type { WireRecord } from "../record/json.js";
 import type { QueryPlan } from "./plan.js";
 
@@ -24,9 +26,9 @@ export interface PipelineOptions {
 }
 
 export function pipelineOf(plan: QueryPlan, options: PipelineOptions): Pipeline {
-  const test = plan.residual === undefined ? undefined : matcherOf(plan.residual);
+  const matcher = plan.residual === undefined ? undefined : listMatcherOf(plan.residual);
   const filter = (batch: readonly WireRecord[]): readonly WireRecord[] =>
-    test === undefined ? batch : batch.filter(test);
+    matcher === undefined ? batch : matcher.filter(batch);
   if (plan.ranks) return rankingPipeline(plan, filter, options);
   const counter = plan.match === undefined ? undefined : wordCounter(plan.match);
   const { match } = plan;
@@ -34,10 +36,15 @@ export function pipelineOf(plan: QueryPlan, options: PipelineOptions): Pipeline 
     counter === undefined || match === undefined
       ? filter
       : (batch: readonly WireRecord[]) => filter(batch).filter((record) => isHit(match, counter(record)));
-  return plan.sort.length > 0 ? sortingPipeline(plan, select, options) : pagingPipeline(plan, select);
+  if (plan.sort.length === 0) return pagingPipeline(plan, select);
+  const each: Each =
+    counter === undefined && matcher !== undefined ? matcher.each : (batch, visit) => select(batch).forEach(visit);
+  return sortingPipeline(plan, each, options);
 }
 
 type Filter = (batch: readonly WireRecord[]) => readonly WireRecord[];
+
+type Each = (batch: readonly WireRecord[], visit: (record: WireRecord) => void) => void;
 
 function pagingPipeline(plan: QueryPlan, filter: Filter): Pipeline {
   let toSkip = plan.offset;
@@ -61,11 +68,12 @@ function pagingPipeline(plan: QueryPlan, filter: Filter): Pipeline {
   };
 }
 
-function sortingPipeline(plan: QueryPlan, filter: Filter, options: PipelineOptions): Pipeline {
-  const buffer = new SortBuffer(comparatorOf(plan.sort), plan.offset, plan.limit, options.maxBuffered);
+function sortingPipeline(plan: QueryPlan, each: Each, options: PipelineOptions): Pipeline {
+  const buffer = new SortBuffer(plan.sort, plan.offset, plan.limit, options.maxBuffered);
+  const add = (record: WireRecord): void => buffer.add(record);
   return {
     push(batch) {
-      for (const record of filter(batch)) buffer.add(record);
+      each(batch, add);
       return [];
     },
     end: () => buffer.sorted(),
@@ -112,13 +120,20 @@ function rankingPipeline(plan: QueryPlan, filter: Filter, options: PipelineOptio
 /** Sorts what it is given; with a limit it keeps only the best, in a heap with the worst of them on top. */
 class SortBuffer {
   readonly #compare: Comparator;
+  /** Of the first sort key, where it is a field: most records are told by one number to be too late. */
+  readonly #lead: ((record: WireRecord) => unknown) | undefined;
+  readonly #sign: number;
+  #worst: unknown;
   readonly #offset: number;
   readonly #keep: number;
   readonly #max: number;
   #records: WireRecord[] = [];
 
-  constructor(compare: Comparator, offset: number, limit: number | undefined, max: number) {
-    this.#compare = compare;
+  constructor(orders: readonly Order[], offset: number, limit: number | undefined, max: number) {
+    const [first] = orders;
+    this.#compare = comparatorOf(orders);
+    this.#lead = first === undefined ? undefined : fusedGetter(first.path);
+    this.#sign = first?.descending === true ? -1 : 1;
     this.#offset = offset;
     this.#keep = limit === undefined ? Number.POSITIVE_INFINITY : offset + limit;
     this.#max = max;
@@ -132,9 +147,14 @@ class SortBuffer {
       if (this.#keep !== Number.POSITIVE_INFINITY) this.#up(records.length - 1);
       return;
     }
+    if (this.#lead !== undefined && typeof this.#worst === "number") {
+      const value = this.#lead(record);
+      if (typeof value === "number" && this.#sign * (value - this.#worst) > 0) return;
+    }
     if (this.#keep > 0 && this.#compare(record, records[0] as WireRecord) < 0) {
       records[0] = record;
       this.#down(0);
+      this.#worst = this.#lead?.(records[0] as WireRecord);
     }
   }
 

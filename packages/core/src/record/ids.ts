@@ -3,18 +3,21 @@ import { DataknobsError, type ErrorCode } from "../errors.js";
 import { limits } from "./limits.js";
 import { isPortableText, utf8Length } from "./text.js";
 
-const random = new Uint8Array(1024);
+/** Randomness, 12 bits at a time. */
+const random = new Uint16Array(1024);
 let used = random.length;
 let lastTime = 0;
+let prefix = "";
 let sequence = 0;
-const hex: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+/** Three hexadecimal digits: what 12 bits are written as. */
+const hex: readonly string[] = Array.from({ length: 0x1000 }, (_, bits) => bits.toString(16).padStart(3, "0"));
 
-function randomByte(): number {
+function randomBits(): number {
   if (used === random.length) {
     crypto.getRandomValues(random);
     used = 0;
   }
-  return random[used++] as number;
+  return (random[used++] as number) & 0xfff;
 }
 
 /**
@@ -24,41 +27,27 @@ function randomByte(): number {
 export function newId(): string {
   const now = Date.now();
   if (now > lastTime) {
-    lastTime = now;
-    sequence = (randomByte() << 2) | (randomByte() & 3);
+    startAt(now);
+    sequence = randomBits() & 0x3ff;
   } else if (++sequence > 0xfff) {
     // the counter is spent within one millisecond: borrow from the future, as the RFC allows
-    lastTime++;
+    startAt(lastTime + 1);
     sequence = 0;
   }
-  const high = Math.floor(lastTime / 0x10000);
-  const low = lastTime % 0x10000;
-  return (
-    h((high >>> 24) & 255) +
-    h((high >>> 16) & 255) +
-    h((high >>> 8) & 255) +
-    h(high & 255) +
-    "-" +
-    h(low >>> 8) +
-    h(low & 255) +
-    "-" +
-    h(0x70 | (sequence >>> 8)) +
-    h(sequence & 255) +
-    "-" +
-    h(0x80 | (randomByte() & 0x3f)) +
-    h(randomByte()) +
-    "-" +
-    h(randomByte()) +
-    h(randomByte()) +
-    h(randomByte()) +
-    h(randomByte()) +
-    h(randomByte()) +
-    h(randomByte())
-  );
+  // the variant, two bits that are 10, and 62 random ones
+  const variant = hex[(randomBits() & 0x3) | 0x8]?.[2] as string;
+  return `${prefix}${h(sequence)}-${variant}${h(randomBits())}-${h(randomBits())}${h(randomBits())}${h(randomBits())}${h(randomBits())}`;
 }
 
-function h(byte: number): string {
-  return hex[byte] as string;
+/** All before the counter is the same for ids of one millisecond. */
+function startAt(time: number): void {
+  lastTime = time;
+  const digits = time.toString(16).padStart(12, "0");
+  prefix = `${digits.slice(0, 8)}-${digits.slice(8)}-7`;
+}
+
+function h(bits: number): string {
+  return hex[bits] as string;
 }
 
 let versionPrefix = "";
@@ -66,8 +55,11 @@ let versionCount = 0;
 
 /** A token that no other write of any process gets: 96 random bits per process, then a counter. */
 export function newVersion(): string {
-  if (versionPrefix === "") for (let index = 0; index < 12; index++) versionPrefix += h(randomByte());
-  return `${versionPrefix}-${(versionCount++).toString(36)}`;
+  if (versionPrefix === "") {
+    for (let index = 0; index < 8; index++) versionPrefix += h(randomBits());
+    versionPrefix += "-";
+  }
+  return versionPrefix + (versionCount++).toString(36);
 }
 
 /** Throws unless `id` is what every backend can keep: 1 to 512 UTF-8 bytes, well formed, without U+0000. */
