@@ -51,3 +51,4 @@ export {
   type OptionSpec,
 } from "./options.js";
 export type * from "./spi.js";
+export { backendOf } from "./under.js";

@@ -1,6 +1,7 @@
 /** The database that users hold: lifecycle, transactions and plans over a backend. */
 import type { Aggregation } from "../aggregate/ast.js";
 import type { Backend, Call, Capabilities } from "../backend/spi.js";
+import { underneath } from "../backend/under.js";
 import { DataknobsError } from "../errors.js";
 import { type AggregateExplanation, type Explanation, explainPlan } from "../plan/explain.js";
 import type { Fields } from "../record/values.js";
@@ -51,6 +52,11 @@ export class Database<I = Fields, T = I> extends Operations<I, T> implements Asy
   /** What this store can do: plain data, frozen. */
   get capabilities(): Capabilities {
     return this.#session.capabilities;
+  }
+
+  /** For `backendOf`. @internal */
+  get [underneath](): Backend {
+    return this.session("read", "backendOf").backend;
   }
 
   /** Declared against existing indexes. */

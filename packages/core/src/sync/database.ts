@@ -1,7 +1,8 @@
 /** The synchronous database: the same operations run at once, for backends that never wait. */
 import type { Aggregation } from "../aggregate/ast.js";
 import type { ResultRow } from "../aggregate/finish.js";
-import type { Capabilities, NativeRow } from "../backend/spi.js";
+import type { Backend, Capabilities, NativeRow } from "../backend/spi.js";
+import { underneath } from "../backend/under.js";
 import { notOpen } from "../database/database.js";
 import { type ApplyOptions, applyIndexes, type IndexPlan, planIndexes } from "../database/index-plan.js";
 import type { Page, PageOptions, QueryInput, ReadOptions } from "../database/reads.js";
@@ -194,6 +195,11 @@ export class SyncDatabase<I = Fields, T = I> extends SyncOperations<I, T> implem
 
   get capabilities(): Capabilities {
     return this.#session.capabilities;
+  }
+
+  /** For `backendOf`. @internal */
+  get [underneath](): Backend {
+    return this.session("backendOf").backend;
   }
 
   get indexes(): { plan(): IndexPlan; apply(options?: ApplyOptions): IndexPlan } {
