@@ -11,6 +11,7 @@ import {
   type LoweredFunction,
   type LoweredKey,
   type Path,
+  samePath,
 } from "@dataknobs/core/backend";
 import { arrayKey, cellOfKey, objectKey } from "./keys.js";
 import type { Column, Layout } from "./layout.js";
@@ -41,9 +42,7 @@ function fieldOf(layout: Layout, path: Path): Field | undefined {
     const cell = (json: string): Cell => ({ json, types: { "": "date" } });
     return { path, key: path.root, time: `${path.root}.date`, type: undefined, cell };
   }
-  const column: Column | undefined = layout.usable.find(
-    (one) => !one.text && one.path.root === path.root && one.path.pointer === path.pointer,
-  );
+  const column: Column | undefined = layout.usable.find((one) => !one.text && samePath(one.path, path));
   if (column === undefined) return undefined;
   const { id, type } = column;
   return {
@@ -131,7 +130,13 @@ async function attempt(
     if (fn.kind === "countDistinct" && !fn.approximate) {
       const counts = await distinct(scope, query, keys, field as Field, signal);
       if (counts === undefined) return undefined;
-      parts.push({ aggs: {}, checks: {}, buckets: 0, named: true, read: (_, group) => ({ json: counts.get(group) ?? 0 }) });
+      parts.push({
+        aggs: {},
+        checks: {},
+        buckets: 0,
+        named: true,
+        read: (_, group) => ({ json: counts.get(group) ?? 0 }),
+      });
     } else parts.push(functionPart(fn, field, `f${index}`, trusting));
   }
   const sub = Object.assign({}, ...keys.map(({ aggs }) => aggs), ...parts.map(({ aggs }) => aggs)) as object;

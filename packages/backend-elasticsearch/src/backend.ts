@@ -13,7 +13,9 @@ import {
   leafKinds,
   type MergeOp,
   type OpenRequest,
+  type Path,
   type ScanRequest,
+  samePath,
   type WireRecord,
   type WriteOp,
   type WriteOutcome,
@@ -81,6 +83,19 @@ export class ElasticsearchBackend implements Backend<Query> {
   /** The client of `@elastic/elasticsearch`. */
   get client(): Client {
     return this.#open.client;
+  }
+
+  /** The index itself, by its own name. */
+  get index(): string {
+    return this.#layout.index;
+  }
+
+  get analyzers(): readonly string[] {
+    return this.#layout.analyzers;
+  }
+
+  columnsAt(path: Path): readonly Column[] {
+    return this.#layout.usable.filter((column) => samePath(column.path, path));
   }
 
   get #open(): Wire {

@@ -13,6 +13,7 @@ import {
   type Path,
   parseLike,
   rankOf,
+  samePath,
 } from "@dataknobs/core/backend";
 import { isCanonical, isScalar } from "@dataknobs/sql";
 import { canAggregate } from "./aggregate.js";
@@ -82,8 +83,7 @@ const longWhy = "texts beyond 500 characters are only narrowed by their beginnin
 const deepWhy = "lists and objects are only narrowed to their class";
 
 export function compilerOf(layout: Layout): Compiler<Query> {
-  const column = (path: Path): Column | undefined =>
-    layout.usable.find((one) => !one.text && one.path.root === path.root && one.path.pointer === path.pointer);
+  const column = (path: Path): Column | undefined => layout.usable.find((one) => !one.text && samePath(one.path, path));
   const at = <L extends Leaf>(place: (leaf: L) => Part | undefined) => {
     return (one: L): Compiled<Query> | undefined => {
       const { path } = one;
@@ -327,9 +327,7 @@ export function sortOf(layout: Layout, order: readonly Order[]): object[] {
 /** The field that holds a path's keys. */
 export function keyField(layout: Layout, path: Path): string {
   if (isOwn(path)) return path.root;
-  const column = layout.usable.find(
-    (one) => !one.text && one.path.root === path.root && one.path.pointer === path.pointer,
-  );
+  const column = layout.usable.find((one) => !one.text && samePath(one.path, path));
   // the compiler asked for it; it went away since
   if (column === undefined) throw changed();
   return `side.k.${column.id}`;
@@ -348,9 +346,7 @@ export const fuzzy = "fuzzy";
 
 function matchOf(layout: Layout, match: Match): Compiled<Query> | undefined {
   const { analyzer, mode } = match;
-  const columns = match.fields.map((path) =>
-    layout.usable.find((one) => one.text && one.path.root === path.root && one.path.pointer === path.pointer),
-  );
+  const columns = match.fields.map((path) => layout.usable.find((one) => one.text && samePath(one.path, path)));
   const undeclared = columns.indexOf(undefined);
   if (undeclared >= 0) {
     if (analyzer === undefined) return undefined;

@@ -5,6 +5,7 @@ import { type BackendFactory, defineBackend } from "@dataknobs/core/backend";
 import { ElasticsearchBackend } from "./backend.js";
 import { type ElasticsearchOptions, fromUrl, optionSpecs, settingsOf } from "./options.js";
 
+export { type IndexedField, type Native, nativeOf } from "./native.js";
 export type { ElasticsearchOptions } from "./options.js";
 
 /**

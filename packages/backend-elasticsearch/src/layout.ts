@@ -272,7 +272,13 @@ async function swap(
     ...remove.map((alias) => ({ remove: { index, alias, must_exist: true } })),
     ...add.map((alias) => ({ add: { index, alias } })),
   ];
-  const answer: Answer = await wire.ask({ method: "POST", path: ["_aliases"], body: { actions }, allow: [404], ...call });
+  const answer: Answer = await wire.ask({
+    method: "POST",
+    path: ["_aliases"],
+    body: { actions },
+    allow: [404],
+    ...call,
+  });
   return answer.acknowledged === true;
 }
 

@@ -159,13 +159,7 @@ function shortened(token: string): string {
   return token.length <= 500 ? token : `#${hash("sha256", token, "base64url")}`;
 }
 
-function addColumn(
-  columns: Columns,
-  id: string,
-  value: Json,
-  types: TypeMap | null,
-  pointer: string,
-): void {
+function addColumn(columns: Columns, id: string, value: Json, types: TypeMap | null, pointer: string): void {
   const valueClass = classOf(value, types, pointer);
   columns.k ??= {};
   columns.k[id] = cut(keyOfValue(valueClass, value));

@@ -1,6 +1,7 @@
 /** The index: how it is made, shared, changed while in use, and what others may do with it. */
-import { type ElasticsearchOptions, elasticsearch } from "@dataknobs/backend-elasticsearch";
+import { type ElasticsearchOptions, elasticsearch, nativeOf } from "@dataknobs/backend-elasticsearch";
 import { count, type Database, DataknobsError, type ErrorCode, openDatabase, query, where } from "@dataknobs/core";
+import type { Backend } from "@dataknobs/core/backend";
 import { Client } from "@elastic/elasticsearch";
 import { afterAll, describe, expect, it, jest } from "@jest/globals";
 import { freshName, removeAll, request, serverUrl } from "./server.js";
@@ -23,6 +24,16 @@ async function refused(code: ErrorCode, call: () => unknown): Promise<DataknobsE
   }
   throw new Error(`expected ${code}, got an answer`);
 }
+
+/** A backend that is not ours. */
+const nothing: Backend = {
+  name: "nothing",
+  ownership: "keep",
+  capabilities: { ...elasticsearch().capabilities, durable: false, pushdown: [] },
+  read: (ids) => ids.map(() => undefined),
+  write: () => [],
+  scan: () => [],
+};
 
 const idsOf = (records: readonly { readonly id: string }[]): string[] => records.map(({ id }) => id);
 
@@ -371,6 +382,36 @@ describe("full text", () => {
     await (await load({ index })).close();
     await using db = await open({ index, analyzers: ["english"] }, { indexes: [{ path: "t", text: true }] });
     expect(idsOf(await db.search({ match: { text: "fox", analyzer: "english" } })).sort()).toEqual(["a", "b"]);
+  });
+});
+
+describe("the way down", () => {
+  it("gives the client and the fields: highlights, for one", async () => {
+    await using db = await open({ analyzers: ["english"] }, { indexes: [{ path: "t", text: true }, { path: "n" }] });
+    await db.create({ t: "The foxes ran", n: 7 }, { id: "a" });
+    await db.settle();
+    const { client, index, field } = nativeOf(db);
+    const english = field("t").analyzed["english"] as string;
+    const { hits } = await client.search({
+      index,
+      query: { match: { [english]: "fox" } },
+      highlight: { fields: { [english]: {} } },
+    });
+    expect(hits.hits[0]?._id).toBe("a");
+    expect(hits.hits[0]?.highlight?.[english]).toEqual(["The <em>foxes</em> ran"]);
+    const { number, key, words } = field(["n"]);
+    expect(words).toBeUndefined();
+    expect((await client.count({ index, query: { range: { [number as string]: { gte: 7 } } } })).count).toBe(1);
+    expect(key).toBeDefined();
+    expect(() => field("other")).toThrow(expect.objectContaining({ code: "NOT_FOUND" }));
+  });
+
+  it("is refused for databases on other backends, and closed ones", async () => {
+    await using other = await openDatabase(nothing);
+    expect(() => nativeOf(other)).toThrow(expect.objectContaining({ code: "UNSUPPORTED" }));
+    const db = await open();
+    await db.close();
+    expect(() => nativeOf(db)).toThrow(expect.objectContaining({ code: "NOT_OPEN" }));
   });
 });
 
