@@ -317,10 +317,10 @@ function functionPart(fn: LoweredFunction, field: Field | undefined, name: strin
     case "avg": {
       const { kind } = fn;
       return {
-        aggs: { [name]: { stats: { field: field.number } } },
-        checks: {},
+        aggs: { [name]: { [trusting ? kind : "stats"]: { field: field.number } } },
+        checks: trusting ? { [`${name}s`]: { filter: { range: { [`${field.number}`]: { lt: 0 } } } } } : {},
         buckets: 0,
-        read: (bucket) => totalOf(bucket[name], kind),
+        read: (bucket) => (trusting ? plainTotal(bucket[name].value) : totalOf(bucket[name], kind)),
       };
     }
     case "min":
@@ -331,6 +331,11 @@ function functionPart(fn: LoweredFunction, field: Field | undefined, name: strin
     case "percentile":
       throw new TypeError("Percentiles are left to core.");
   }
+}
+
+/** Where no number is below zero, no sum can lose digits. */
+function plainTotal(value: unknown): Cell | undefined {
+  return value === null || Number.isFinite(value) ? { json: value as number | null } : undefined;
 }
 
 /** Elasticsearch's sum forgets small numbers beside great ones that cancel out; then it does not count. */

@@ -321,7 +321,7 @@ export class ElasticsearchBackend implements Backend<Query> {
 
   native(request: ScanRequest<Query>): unknown {
     const { limit, offset } = request;
-    const type = searchType(request);
+    const type = searchType(this.#layout, request);
     return {
       index: this.#settings.index,
       ...(type !== undefined && { search_type: type }),

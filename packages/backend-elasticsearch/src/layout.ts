@@ -18,6 +18,7 @@ import {
   type Path,
   pathKey,
   resolvePath,
+  samePath,
 } from "@dataknobs/core/backend";
 import { nativeType } from "./errors.js";
 import type { Settings } from "./options.js";
@@ -46,11 +47,12 @@ export interface Layout {
   /** Those that all documents have for sure, so that queries may use them. */
   readonly usable: readonly Column[];
   readonly analyzers: readonly string[];
+  readonly shards: number;
   readonly signature: string;
 }
 
 export function columnOf({ path, text, type, name }: IndexSpec): Column {
-  return { id: hash("sha256", pathKey(path), "hex").slice(0, 16), path, text, type, name };
+  return { id: hash("sha256", pathKey(path), "hex").slice(0, 8), path, text, type, name };
 }
 
 export function specOf({ path, text, type, name }: Column): IndexSpec {
@@ -61,8 +63,9 @@ const keyOf = ({ id, text }: Column): string => (text ? `${id}:text` : id);
 
 /** A layout before anything is known of the index: what the declared fields will be. */
 export function plannedLayout(settings: Settings, columns: readonly Column[] = []): Layout {
-  const { index, analyzers } = settings;
-  return withColumns({ index, target: index, columns: [], usable: [], analyzers, signature: "" }, columns, columns);
+  const { index, analyzers, shards } = settings;
+  const empty: Layout = { index, target: index, columns: [], usable: [], analyzers, shards, signature: "" };
+  return withColumns(empty, columns, columns);
 }
 
 function withColumns(layout: Layout, columns: readonly Column[], usable: readonly Column[]): Layout {
@@ -182,7 +185,7 @@ async function readLayout(wire: Wire, settings: Settings, call: Call): Promise<F
   const [index] = names;
   if (index === undefined) return undefined;
   if (names.length > 1) throw bad(`"${settings.index}" stands for several indexes; name one of them with \`index\``);
-  const { mappings, aliases } = answer[index];
+  const { mappings, aliases, settings: made } = answer[index];
   const meta = mappings?._meta?.dataknobs;
   if (meta === undefined) {
     throw bad(
@@ -204,7 +207,12 @@ async function readLayout(wire: Wire, settings: Settings, call: Call): Promise<F
       return columnOf({ path, text, type, name, unique: false });
     },
   );
-  const known = { ...plannedLayout(settings), index, analyzers: meta.analyzers as readonly string[] };
+  const known: Layout = {
+    ...plannedLayout(settings),
+    index,
+    analyzers: meta.analyzers,
+    shards: Number(made.index.number_of_shards),
+  };
   const layout = withColumns(known, columns, []);
   const fence = fenceOf(layout);
   const all = Object.keys(aliases ?? {});
@@ -294,6 +302,11 @@ async function makeIndex(wire: Wire, settings: Settings, columns: readonly Colum
 
 /** The columns with those of the declarations that are missing. */
 export function adding(columns: readonly Column[], more: readonly Column[]): readonly Column[] {
+  for (const { id, path } of more) {
+    // one pair of paths in four thousand million
+    const other = [...columns, ...more].find((one) => one.id === id && !samePath(one.path, path));
+    if (other !== undefined) throw bad(`the fields "${path.text}" and "${other.path.text}" cannot both be declared`);
+  }
   const known = new Set(columns.map(keyOf));
   return [...columns, ...more.filter((column) => !known.has(keyOf(column)))];
 }

@@ -36,13 +36,12 @@ export function bodyOf(layout: Layout, { where, match, order }: ScanRequest<Quer
     query: queryOf(where, match, ranked),
     ...(ranked && { sort: [{ _score: "desc" }, { id: "asc" }] }),
     ...(!ranked && { sort: order.length > 0 ? sortOf(layout, order) : ["_doc"] }),
-    _source: { excludes: ["side"] },
   };
 }
 
 /** With several shards the words' rarity is counted over all of them, so that scores compare. */
-export function searchType(request: ScanRequest<Query>): string | undefined {
-  return request.match !== undefined && request.order.length === 0 ? "dfs_query_then_fetch" : undefined;
+export function searchType({ shards }: Layout, { match, order }: ScanRequest<Query>): string | undefined {
+  return shards > 1 && match !== undefined && order.length === 0 ? "dfs_query_then_fetch" : undefined;
 }
 
 export async function* scan(scope: Scope, request: ScanRequest<Query>): AsyncGenerator<readonly WireRecord[], void> {
@@ -57,7 +56,7 @@ export async function* scan(scope: Scope, request: ScanRequest<Query>): AsyncGen
   const first = await wire.ask({
     method: "POST",
     path: [layout.target, "_search"],
-    query: { routing, search_type: searchType(request), ...whole },
+    query: { routing, search_type: searchType(layout, request), ...whole },
     body: { ...body, ...(small ? { from: offset, size: end - offset } : { size }) },
     signal,
   });
@@ -79,7 +78,7 @@ export async function* scan(scope: Scope, request: ScanRequest<Query>): AsyncGen
     left -= part.length;
     return part;
   };
-  for await (const page of pages(scope, { ...body, sort, size }, { signal }, searchType(request))) {
+  for await (const page of pages(scope, { ...body, sort, size }, { signal }, searchType(layout, request))) {
     const records = shown(runs.push(page));
     if (records.length > 0) yield records;
     if (left <= 0) return;

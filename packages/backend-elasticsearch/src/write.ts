@@ -50,7 +50,7 @@ export async function readCurrent(place: Place, ids: readonly string[], call: Ca
     const answer: Answer = await place.wire.ask({
       method: "POST",
       path: [place.layout().target, "_mget"],
-      query: { routing: place.routing, _source_excludes: "side" },
+      query: { routing: place.routing },
       body: { ids: ids.slice(at, at + flushItems) },
       ...call,
     });

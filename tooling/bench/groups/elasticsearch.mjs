@@ -42,7 +42,7 @@ function bioOf({ name: who, tags, city }, at) {
   return `${who} of ${city} likes ${tags.join(" and ") || "nothing"} ${at % 100 === 0 ? "very much" : ""}`;
 }
 
-async function bulkByHand(client, target, datasource, lineOf) {
+async function bulkByHand(client, datasource, lineOf) {
   const { successful } = await client.helpers.bulk({
     datasource,
     onDocument: (one) => lineOf(one),
@@ -69,7 +69,7 @@ async function writing(bench, { hosts, client, inputs }) {
       await client.indices.create({ index: target, ...settings });
       return target;
     },
-    run: (target) => bulkByHand(client, target, datasource, (one) => lineOf(target, one)),
+    run: (target) => bulkByHand(client, datasource, (one) => lineOf(target, one)),
     tearDown: (target) => client.indices.delete({ index: target }),
   });
   const what = `createMany ${inputs.length.toLocaleString("en")}`;
@@ -130,7 +130,7 @@ async function reading(bench, { hosts, client, inputs }) {
     indexes: declared,
   });
   await db.createMany(inputs);
-  await bulkByHand(client, target, inputs, ({ id, data }) => [{ create: { _index: target, _id: id } }, data]);
+  await bulkByHand(client, inputs, ({ id, data }) => [{ create: { _index: target, _id: id } }, data]);
   await client.indices.refresh({ index: target });
   await db.count();
   const sumOfAges = (list, dataOf) => list.reduce((sum, one) => sum + dataOf(one).age, 0);
