@@ -229,7 +229,8 @@ async function* groupsOf(
   const size = Math.min(maxGroups, Math.floor(maxBuckets / perGroup));
   if (keys.length === 1 && only.plain) {
     const answer = await ask({
-      groups: { terms: { field: only.field.key, size }, aggs: sub },
+      // in the order that core wants them in
+      groups: { terms: { field: only.field.key, size, order: { _key: "asc" } }, aggs: sub },
       none: { missing: { field: only.field.key }, aggs: sub },
     });
     const { groups, none } = answer.aggregations;

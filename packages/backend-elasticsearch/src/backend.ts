@@ -21,7 +21,7 @@ import {
   type WriteOutcome,
   type WriteRequest,
 } from "@dataknobs/core/backend";
-import { Client } from "@elastic/elasticsearch";
+import { Client, type ClientOptions } from "@elastic/elasticsearch";
 import { aggregate } from "./aggregate.js";
 import { changed, compilerOf, fuzzy, type Query } from "./compile.js";
 import { nativeType } from "./errors.js";
@@ -37,7 +37,7 @@ import {
   specOf,
   usableOf,
 } from "./layout.js";
-import type { Settings } from "./options.js";
+import type { ElasticsearchClient, Settings } from "./options.js";
 import { rebuild, staleCount } from "./rebuild.js";
 import { bodyOf, queryOf, type Scope, scan, searchType, whole } from "./search.js";
 import { type Answer, Wire } from "./wire.js";
@@ -81,7 +81,7 @@ export class ElasticsearchBackend implements Backend<Query> {
   }
 
   /** The client of `@elastic/elasticsearch`. */
-  get client(): Client {
+  get client(): ElasticsearchClient {
     return this.#open.client;
   }
 
@@ -117,7 +117,7 @@ export class ElasticsearchBackend implements Backend<Query> {
   async open({ indexes, signal }: OpenRequest): Promise<undefined> {
     const { client, connection } = this.#settings;
     const call = { signal };
-    this.#wire = new Wire(client ?? newClient(connection));
+    this.#wire = new Wire(client ?? new Client(connection as ClientOptions));
     try {
       await this.#declare((columns) => adding(columns, indexes.map(columnOf)), call);
     } catch (error) {
@@ -361,8 +361,4 @@ export class ElasticsearchBackend implements Backend<Query> {
     }
     await this.#declare((columns) => columns.filter((column) => column.name !== name), call);
   }
-}
-
-function newClient(connection: Settings["connection"]): Client {
-  return new Client(connection);
 }

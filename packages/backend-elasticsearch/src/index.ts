@@ -6,7 +6,7 @@ import { ElasticsearchBackend } from "./backend.js";
 import { type ElasticsearchOptions, fromUrl, optionSpecs, settingsOf } from "./options.js";
 
 export { type IndexedField, type Native, nativeOf } from "./native.js";
-export type { ElasticsearchOptions } from "./options.js";
+export type { ElasticsearchClient, ElasticsearchOptions } from "./options.js";
 
 /**
  * An Elasticsearch store, for `openDatabase`.

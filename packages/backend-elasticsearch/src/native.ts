@@ -1,7 +1,7 @@
 /** The way down, for what Elasticsearch can and this library does not: highlighting, suggestions, percolation. */
 import { backendOf, DataknobsError, resolvePath } from "@dataknobs/core/backend";
-import type { Client } from "@elastic/elasticsearch";
 import { ElasticsearchBackend } from "./backend.js";
+import type { ElasticsearchClient } from "./options.js";
 
 /** Names of the fields in which a declared field is indexed. */
 export interface IndexedField {
@@ -18,7 +18,7 @@ export interface IndexedField {
 }
 
 /** The open database's way to Elasticsearch. */
-export interface Native {
+export interface Native<Client extends ElasticsearchClient = ElasticsearchClient> {
   /** The client of `@elastic/elasticsearch`; it is closed with the database unless it is your own. */
   readonly client: Client;
   /** What to ask; hits have the record in `_source`: `id`, `data`, `metadata`, `version`, … */
@@ -29,11 +29,11 @@ export interface Native {
 
 /**
  * The client, index and fields behind an open database. Write through the database: documents that a client writes
- * are found only when they have been opened again.
+ * are found only when they have been opened again. `nativeOf<Client>(db)` gives the client its own type.
  *
  * Throws `NOT_OPEN` for a closed database, `UNSUPPORTED` for one on another backend.
  */
-export function nativeOf(database: object): Native {
+export function nativeOf<Client extends ElasticsearchClient = ElasticsearchClient>(database: object): Native<Client> {
   const backend = backendOf(database);
   if (!(backend instanceof ElasticsearchBackend)) {
     throw new DataknobsError("UNSUPPORTED", `The database is on the ${backend.name} backend, not on elasticsearch.`, {
@@ -41,7 +41,7 @@ export function nativeOf(database: object): Native {
     });
   }
   return {
-    client: backend.client,
+    client: backend.client as Client,
     index: backend.index,
     field: (input) => {
       const path = resolvePath(input);

@@ -1,6 +1,26 @@
 /** Options of the Elasticsearch backend. */
+import type { ConnectionOptions } from "node:tls";
 import { type BackendDefinition, type BackendUrl, DataknobsError } from "@dataknobs/core/backend";
-import type { Client, ClientOptions } from "@elastic/elasticsearch";
+
+/**
+ * What is asked of a client; any `Client` of `@elastic/elasticsearch` 9 has it. Its own type is not named here, since
+ * its declarations do not compile without `skipLibCheck`.
+ */
+export interface ElasticsearchClient {
+  readonly transport: {
+    request(
+      params: {
+        readonly method: string;
+        readonly path: string;
+        readonly querystring?: { [name: string]: unknown };
+        readonly body?: object | string;
+        readonly bulkBody?: string;
+      },
+      options?: object,
+    ): Promise<unknown>;
+  };
+  close(): Promise<void>;
+}
 
 export interface ElasticsearchOptions {
   /** Addresses of the cluster's nodes, or one. Default `http://localhost:9200`. */
@@ -12,7 +32,7 @@ export interface ElasticsearchOptions {
   /** As Kibana and the API give it, encoded. Instead of a user. */
   readonly apiKey?: string;
   /** Of `node:tls`: `{ ca, rejectUnauthorized, … }`. */
-  readonly tls?: ClientOptions["tls"];
+  readonly tls?: ConnectionOptions;
   /** SHA-256 fingerprint of the CA, as the server prints it at its first start. */
   readonly caFingerprint?: string;
   /** Milliseconds for one request. Default 60,000. */
@@ -39,7 +59,7 @@ export interface ElasticsearchOptions {
   /** `false`: makes no index, field or alias; what is missing is an error. Default true. */
   readonly manage?: boolean;
   /** A client of your own; it is not closed. Instead of the options about the connection. */
-  readonly client?: Client;
+  readonly client?: ElasticsearchClient;
 }
 
 /** Options with their defaults, checked. */
@@ -54,9 +74,9 @@ export interface Settings {
   readonly mappings: { readonly [field: string]: object } | undefined;
   readonly analyzers: readonly string[];
   readonly manage: boolean;
-  readonly client: Client | undefined;
-  /** Of a client that we make. */
-  readonly connection: ClientOptions;
+  readonly client: ElasticsearchClient | undefined;
+  /** Options of a client that we make. */
+  readonly connection: { readonly [name: string]: unknown };
 }
 
 export const optionSpecs: BackendDefinition<ElasticsearchOptions>["options"] = {
@@ -134,7 +154,7 @@ export function settingsOf(options: ElasticsearchOptions): Settings {
   });
 }
 
-function connectionOf(options: ElasticsearchOptions): ClientOptions {
+function connectionOf(options: ElasticsearchOptions): Settings["connection"] {
   const { hosts = "http://localhost:9200", username, password, apiKey, tls, caFingerprint } = options;
   const nodes = typeof hosts === "string" ? hosts.split(",") : hosts;
   if (!isTexts(nodes) || nodes.length === 0) throw bad('takes an address or a list of addresses for "hosts"');

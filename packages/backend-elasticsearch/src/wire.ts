@@ -6,8 +6,8 @@ import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { createGunzip } from "node:zlib";
 import { type Call, parseJson } from "@dataknobs/core/backend";
-import type { Client } from "@elastic/elasticsearch";
 import { classify, serverError } from "./errors.js";
+import type { ElasticsearchClient } from "./options.js";
 
 /** Of a JSON answer. */
 // biome-ignore lint/suspicious/noExplicitAny: the answers of the server have no other type than its documentation
@@ -26,10 +26,17 @@ export interface Ask extends Call {
   readonly retry?: boolean;
 }
 
-export class Wire {
-  readonly client: Client;
+/** An answer with `asStream` and `meta`. */
+interface Streamed {
+  readonly statusCode?: number;
+  readonly headers?: { readonly [name: string]: unknown };
+  readonly body: Readable;
+}
 
-  constructor(client: Client) {
+export class Wire {
+  readonly client: ElasticsearchClient;
+
+  constructor(client: ElasticsearchClient) {
     this.client = client;
   }
 
@@ -39,7 +46,7 @@ export class Wire {
         statusCode,
         headers,
         body: stream,
-      } = await this.client.transport.request<Readable>(
+      } = (await this.client.transport.request(
         {
           method,
           path: `/${path.map(encodeURIComponent).join("/")}`,
@@ -52,7 +59,7 @@ export class Wire {
           ...(signal !== undefined && { signal }),
           ...(retry === false && { maxRetries: 0 }),
         },
-      );
+      )) as Streamed;
       const zipped = `${headers?.["content-encoding"]}`.includes("gzip");
       const answer = parseJson((await textOf(zipped ? stream.pipe(createGunzip()) : stream)) || "null") as Answer;
       const status = statusCode ?? 0;

@@ -390,7 +390,7 @@ describe("the way down", () => {
     await using db = await open({ analyzers: ["english"] }, { indexes: [{ path: "t", text: true }, { path: "n" }] });
     await db.create({ t: "The foxes ran", n: 7 }, { id: "a" });
     await db.settle();
-    const { client, index, field } = nativeOf(db);
+    const { client, index, field } = nativeOf<Client>(db);
     const english = field("t").analyzed["english"] as string;
     const { hits } = await client.search({
       index,

@@ -15,7 +15,7 @@ export function serverUrl(): string {
 }
 
 /** What the indexes of this run begin with. */
-export const prefix = `dk-${randomUUID().slice(0, 8)}`;
+const prefix = `dk-${randomUUID().slice(0, 8)}`;
 
 let count = 0;
 export const freshName = (): string => `${prefix}-${++count}`;
