@@ -43,6 +43,9 @@ import { bodyOf, queryOf, type Scope, scan, searchType, whole } from "./search.j
 import { type Answer, Wire } from "./wire.js";
 import { type Place, readCurrent, writeAll } from "./write.js";
 
+/** To declare fields while others do so too. */
+const maxAttempts = 100;
+
 export class ElasticsearchBackend implements Backend<Query> {
   readonly name = "elasticsearch";
   readonly ownership = "keep";
@@ -135,17 +138,30 @@ export class ElasticsearchBackend implements Backend<Query> {
   /** Changes the declared fields, and every document that lacks one. */
   async #declare(wanted: (columns: readonly Column[]) => readonly Column[], call: Call): Promise<void> {
     const wire = this.#open;
-    const layout = await ensureLayout(wire, this.#settings, wanted, call);
-    const scope = { ...this.#scope, layout };
-    if (this.#settings.manage) await rebuild(scope, call);
-    else if ((await staleCount(scope, call)) > 0) {
-      throw new DataknobsError(
-        "INVALID_CONFIG",
-        `Documents of the Elasticsearch index "${layout.index}" are not indexed as its layout says. Open it once without \`manage: false\`.`,
-        { backend: this.name },
-      );
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+      const layout = await ensureLayout(wire, this.#settings, wanted, call);
+      try {
+        await this.#complete({ ...this.#scope, layout }, call);
+        this.#use(usableOf(layout, layout.columns));
+        return;
+      } catch (error) {
+        // another process declared fields meanwhile: the documents have to have those too
+        if (nativeType(error) !== "index_not_found_exception") throw error;
+      }
     }
-    this.#use(usableOf(layout, layout.columns));
+    throw busy(this.#settings);
+  }
+
+  /** Sees to it that every document has the layout's fields. */
+  async #complete(scope: Scope, call: Call): Promise<void> {
+    if (this.#settings.manage) return rebuild(scope, call);
+    if ((await staleCount(scope, call)) === 0) return;
+    throw new DataknobsError(
+      "INVALID_CONFIG",
+      `Documents of the Elasticsearch index "${scope.layout.index}" are not indexed as its layout says. Open it once ` +
+        "without `manage: false`.",
+      { backend: this.name },
+    );
   }
 
   /** After the layout was changed by another process: what is left of the fields that this one knows. */
