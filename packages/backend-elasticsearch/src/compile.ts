@@ -325,7 +325,7 @@ export function sortOf(layout: Layout, order: readonly Order[]): object[] {
 }
 
 /** The field that holds a path's keys. */
-export function keyField(layout: Layout, path: Path): string {
+function keyField(layout: Layout, path: Path): string {
   if (isOwn(path)) return path.root;
   const column = layout.usable.find((one) => !one.text && samePath(one.path, path));
   // the compiler asked for it; it went away since

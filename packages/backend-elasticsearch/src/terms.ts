@@ -130,7 +130,7 @@ function collect(fields: JsonObject, place: Place, types: TypeMap | null, terms:
 /** In the place of a key: the value is a text whose key is cut. */
 export const longMark = "+";
 
-export function isScalarClass(valueClass: ValueClass): boolean {
+function isScalarClass(valueClass: ValueClass): boolean {
   return valueClass !== "null" && valueClass !== "array" && valueClass !== "object";
 }
 
