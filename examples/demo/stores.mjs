@@ -4,6 +4,7 @@ import { duckdb } from "@dataknobs/backend-duckdb";
 import { file } from "@dataknobs/backend-file";
 import { memory } from "@dataknobs/backend-memory";
 import { sqlite } from "@dataknobs/backend-sqlite";
+import { vectorMemory } from "@dataknobs/vector-memory";
 
 /** Stores that run inside this process, in a folder of the demo's own. */
 export function embedded(folder) {
@@ -30,6 +31,17 @@ export async function servers() {
   if (DATAKNOBS_S3_URL) {
     const { s3 } = await import("@dataknobs/backend-s3");
     stores.push(s3({ endpointUrl: DATAKNOBS_S3_URL, bucket: "dataknobs-demo", prefix: "movies", createBucket: true }));
+  }
+  return stores;
+}
+
+/** Where the demo keeps its vectors. */
+export async function vectors(all) {
+  const { DATAKNOBS_CHROMA_URL } = process.env;
+  const stores = [vectorMemory(), vectorMemory({ quantization: "int8" })];
+  if (all && DATAKNOBS_CHROMA_URL) {
+    const { chroma } = await import("@dataknobs/vector-chroma");
+    stores.push(chroma({ url: DATAKNOBS_CHROMA_URL, collection: "dataknobs-demo" }));
   }
   return stores;
 }

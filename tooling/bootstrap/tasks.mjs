@@ -19,11 +19,14 @@ export const tasks = {
   check: (args) => [["node", "tooling/test/run.mjs", "--only=static", ...args]],
   demo: (args) => {
     const all = args.includes("--all");
-    const filters = [...embedded, ...(all ? served : [])].map((name) => `--filter=@dataknobs/backend-${name}`);
+    const backends = [...embedded, ...(all ? served : [])].map((name) => `backend-${name}`);
+    const filters = [...backends, "vector-memory", ...(all ? ["vector-chroma"] : [])].map(
+      (name) => `--filter=@dataknobs/${name}`,
+    );
     const demo = ["node", "examples/demo/demo.mjs", ...args];
     return [
       turbo("build", ...filters, "--output-logs=errors-only"),
-      all ? ["node", "tooling/services/with.mjs", ...served, "--", ...demo] : demo,
+      all ? ["node", "tooling/services/with.mjs", ...served, "chroma", "--", ...demo] : demo,
     ];
   },
   docs: () => [turbo("build"), ["node", "tooling/docs/support-matrix.mjs"], ["node", "tooling/docs/run.mjs"]],
