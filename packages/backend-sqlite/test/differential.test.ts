@@ -308,16 +308,22 @@ const condition: fc.Arbitrary<Lowered> = fc.letrec<{ node: Lowered }>((tie) => (
   ),
 })).node;
 
+/** A compiler may withhold a part; this one never does. */
+function made(code: Sql | undefined): Sql {
+  if (code === undefined) throw new Error("withheld");
+  return code;
+}
+
 /** Everything pushed: fails where a leaf is not, unless it may be left to core. */
 function push(backend: SyncSqlite, node: Lowered): Sql {
   const { compiler } = backend;
   switch (node.kind) {
     case "and":
-      return compiler.and(node.conditions.map((one) => push(backend, one)));
+      return made(compiler.and(node.conditions.map((one) => push(backend, one))));
     case "or":
-      return compiler.or(node.conditions.map((one) => push(backend, one)));
+      return made(compiler.or(node.conditions.map((one) => push(backend, one))));
     case "not":
-      return compiler.not(push(backend, node.condition));
+      return made(compiler.not(push(backend, node.condition)));
     default: {
       const compiled = (compiler.leaf[node.kind] as (one: Leaf) => { code: Sql; exact: boolean } | undefined)(node);
       if (compiled === undefined) throw new Error(`${node.kind} on ${node.path.text} is not pushed`);
