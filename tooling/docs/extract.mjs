@@ -5,11 +5,12 @@
 //   ```ts setup=people    runs, and may be begun with by later blocks
 //   ```ts with=people     begins with that block, which may stand in an HTML comment where readers need not see it
 //   ```ts ignore          is not run
+//   ```ts needs=postgres  is compiled, but run only where DATAKNOBS_POSTGRES_URL names a server; "needs=a,b" needs both
 import { existsSync, globSync, readFileSync } from "node:fs";
 
 /**
- * `{ file, line, language, lines }`: `lines` has the code of the example and its setup at their own line numbers, so
- * that a compiler's or a stack's line is the file's.
+ * `{ file, line, language, lines, needs }`: `lines` has the code of the example and its setup at their own line
+ * numbers, so that a compiler's or a stack's line is the file's; `needs` has the servers that it and its setup name.
  */
 export function findExamples() {
   const examples = [];
@@ -29,13 +30,19 @@ export function findExamples() {
       }
       const lines = [...(before?.lines ?? [])];
       for (const [index, text] of block.code.entries()) lines[block.line + index] = text;
-      const example = { file, line: block.line, language: block.language, lines };
+      const needs = new Set([...(before?.needs ?? []), ...(block.tags.needs?.split(",") ?? [])]);
+      const example = { file, line: block.line, language: block.language, lines, needs };
       if (block.tags.setup !== undefined) setups.set(block.tags.setup, example);
       examples.push(example);
     }
   }
   for (const file of globSync("packages/*/src/**/*.ts").sort()) examples.push(...docExamples(file));
   return { examples, ignored };
+}
+
+/** The environment variable that has the address of a server. */
+export function variableOf(server) {
+  return `DATAKNOBS_${server.toUpperCase()}_URL`;
 }
 
 /** Every fenced block of TypeScript or JavaScript, with the number of its first line of code, from 1. */
@@ -62,7 +69,7 @@ function docExamples(file) {
   const examples = [];
   let open;
   const end = () => {
-    if (open?.lines.some((text) => text?.startsWith("import "))) examples.push(open);
+    if (open?.lines.some((text) => text?.startsWith("import "))) examples.push({ ...open, needs: new Set() });
     open = undefined;
   };
   for (const [index, text] of readFileSync(file, "utf8").split("\n").entries()) {

@@ -1,5 +1,6 @@
 // Runs every example of the READMEs, the guides and the sources' complete `@example`s, against the built packages:
-// type-checked as a user's strict project would, then executed, each in an empty folder.
+// type-checked as a user's strict project would, then executed, each in an empty folder. One that needs a server is
+// executed where the server's variable is set, and listed as not run elsewhere.
 // `node tooling/docs/run.mjs [results.json]`; under `npm test` it is a part of its own.
 import { spawn, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -7,7 +8,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { Report } from "../test/report.mjs";
-import { findExamples, moduleOf } from "./extract.mjs";
+import { findExamples, moduleOf, variableOf } from "./extract.mjs";
 import { brokenLinks } from "./links.mjs";
 
 const tsc = fileURLToPath(new URL("../../node_modules/typescript/bin/tsc", import.meta.url));
@@ -28,8 +29,10 @@ const compilerOptions = {
   outDir: "out",
 };
 
+/** How many failed, and what was not run for want of a server. */
 export async function runDocs(results) {
   const report = new Report();
+  const notRun = [];
   const project = mkdtempSync(join(tmpdir(), "dataknobs-docs-"));
   try {
     await report.case("every link between documents leads somewhere", () => {
@@ -46,6 +49,11 @@ export async function runDocs(results) {
     const errors = typeErrors(project);
     await inTurns(examples, async (example) => {
       const mine = errors.filter((line) => line.startsWith(`${example.name}.`));
+      const missing = [...example.needs].map(variableOf).filter((name) => (process.env[name] ?? "") === "");
+      if (mine.length === 0 && missing.length > 0) {
+        notRun.push(`example ${example.file}:${example.line}: ${missing.join(" and ")} not set`);
+        return;
+      }
       const failure = mine.length > 0 ? readable(mine.join("\n"), example, project) : await execute(example, project);
       report.add(`${example.file}:${example.line}`, failure);
     });
@@ -55,7 +63,8 @@ export async function runDocs(results) {
     rmSync(project, { recursive: true, force: true });
   }
   report.write(results, "docs");
-  return report.failed;
+  for (const reason of notRun) console.log(`  (not run: ${reason})`);
+  return { failed: report.failed, notRun };
 }
 
 /** An empty project that has our packages and those that examples may use beside them. */
@@ -131,6 +140,6 @@ async function inTurns(items, work) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const failed = await runDocs(process.argv[2] ?? join(".results", "docs.json"));
+  const { failed } = await runDocs(process.argv[2] ?? join(".results", "docs.json"));
   process.exitCode = failed > 0 ? 1 : 0;
 }

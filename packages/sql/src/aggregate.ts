@@ -77,7 +77,7 @@ function keyPart(dialect: AggregateDialect, field: Field, key: LoweredKey): Part
       return {
         columns: [field.rank, value, dates],
         keys: 2,
-        read: ([rank, text, date]) => cellOf(rank, text, isTrue(date)),
+        read: ([rank, text, date]) => cellOf(dialect, rank, text, isTrue(date)),
       };
     }
     case "bucket": {
@@ -124,9 +124,9 @@ function functionPart(dialect: AggregateDialect, field: Field | undefined, fn: L
       );
     }
     case "sum":
-      return one(sql`sum(${number})`, 0);
+      return one(dialect.sum !== undefined && !field.text ? dialect.sum(field) : sql`sum(${number})`, 0);
     case "avg":
-      return one(sql`avg(${number})`, null);
+      return one(dialect.avg !== undefined && !field.text ? dialect.avg(field) : sql`avg(${number})`, null);
     case "percentile": {
       const column = dialect.percentile(number, fn.fraction);
       return column === undefined ? undefined : one(column, null);
@@ -162,9 +162,11 @@ function extremePart(dialect: AggregateDialect, field: Field, kind: "min" | "max
     keys: 0,
     read([boolean, number, text, dates]) {
       const cells = [
-        boolean === null ? undefined : cellOf(1, boolean, false),
-        number === null ? undefined : cellOf(2, number, false),
-        text === null ? undefined : cellOf(Number((text as string)[0]), (text as string).slice(1), isTrue(dates)),
+        boolean === null ? undefined : cellOf(dialect, 1, boolean, false),
+        number === null ? undefined : cellOf(dialect, 2, number, false),
+        text === null
+          ? undefined
+          : cellOf(dialect, Number((text as string)[0]), (text as string).slice(1), isTrue(dates)),
       ].filter((cell) => cell !== undefined);
       return (kind === "min" ? cells[0] : cells.at(-1)) ?? nullCell;
     },
@@ -173,7 +175,12 @@ function extremePart(dialect: AggregateDialect, field: Field, kind: "min" | "max
 
 const isTrue = (value: unknown): boolean => value === true || value === 1;
 
-function cellOf(rank: unknown, value: unknown, dates: boolean): Cell {
+function cellOf({ decode }: AggregateDialect, rank: unknown, value: unknown, dates: boolean): Cell {
+  if (decode !== undefined && typeof rank === "number" && rank > 0 && rank < 6) {
+    const type = dates && rank === 4 ? "date" : rank === 3 ? "bigint" : rank === 5 ? "bytes" : undefined;
+    const json = decode(rank, value as string);
+    return type === undefined ? { json } : { json, types: { "": type } };
+  }
   switch (rank) {
     case 0:
       return nullCell;

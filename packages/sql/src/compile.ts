@@ -38,8 +38,8 @@ export function compilerOf(dialect: Dialect): Compiler<Sql> {
       prefix: at((field, { prefix }) => beginsWith(dialect, field, prefix)),
       contains: at((field, leaf) => dialect.contains?.(field, leaf)),
       overlaps: at((field, leaf) => (leaf.operands.length === 0 ? falsehood : dialect.overlaps?.(field, leaf))),
-      after: at((field, leaf) => afterOf(dialect, field, leaf)),
-      tied: at((field, leaf) => tiedOf(dialect, field, leaf)),
+      after: at((field, leaf) => field.after?.(leaf) ?? afterOf(dialect, field, leaf)),
+      tied: at((field, leaf) => field.tied?.(leaf) ?? tiedOf(dialect, field, leaf)),
     },
     and: joinAll,
     or: joinAny,
@@ -123,6 +123,8 @@ function within(dialect: Dialect, field: Field, operands: readonly Operand[]): S
   const parts = [...classes].map(([valueClass, list]) => {
     const [only] = list;
     if (list.length === 1 && only !== undefined) return related(dialect, field, "=", only);
+    const special = field.within?.(list);
+    if (special !== undefined) return special;
     const test = dialect.within(field.get(valueClass), valueClass, list.map(dialect.bind));
     return field.text ? test : all([field.is(valueClass), test]);
   });
@@ -142,6 +144,8 @@ function textual(field: Field, test: Sql | undefined): Sql | undefined {
 
 function beginsWith(dialect: Dialect, field: Field, prefix: string): Sql {
   if (prefix === "") return field.text ? raw("TRUE") : field.is("string");
+  const special = field.prefix?.(prefix);
+  if (special !== undefined) return special;
   const text = field.get("string");
   if (dialect.prefix !== undefined) return textual(field, dialect.prefix(text, prefix)) as Sql;
   const end = prefixEnd(prefix);

@@ -4,14 +4,17 @@
  * Guaranteed by the compiler: a hook that returns nothing leaves its condition to core; nothing is guessed.
  */
 import type {
+  AfterLeaf,
   CompareOp,
   ContainsLeaf,
   DateUnit,
+  Json,
   LikeLeaf,
   Operand,
   OverlapsLeaf,
   Path,
   RegexLeaf,
+  TiedLeaf,
   ValueClass,
 } from "@dataknobs/core/backend";
 import type { Sql, SqlValue } from "./sql.js";
@@ -39,6 +42,11 @@ export interface Field {
   get(valueClass: ScalarClass): Sql;
   /** A cheaper way to say "of the operand's class, and in that relation to it", where there is one. */
   compare?(op: "=" | CompareOp, operand: Operand): Sql | undefined;
+  /** The same of "equal to any of these", all of one class; of "a string with this prefix"; and of keyset paging. */
+  within?(operands: readonly Operand[]): Sql | undefined;
+  prefix?(prefix: string): Sql | undefined;
+  after?(leaf: AfterLeaf): Sql | undefined;
+  tied?(leaf: TiedLeaf): Sql | undefined;
   /** The text class test of an aggregate: whether a string here stands for a Date. */
   readonly isDate: Sql;
 }
@@ -76,6 +84,11 @@ export interface AggregateDialect {
   /** Canonical ISO text, or NULL. */
   dateBucket(text: Sql, unit: DateUnit): Sql | undefined;
   percentile(number: Sql, fraction: number): Sql | undefined;
+  /** Over the field's numbers; by default over `get("number")`. Where the engine's own fails beyond 1.8e308. */
+  sum?(field: Field): Sql;
+  avg?(field: Field): Sql;
+  /** A scalar as JSON from its rank and `value`, where `value` is not what drivers give for it. */
+  decode?(rank: number, value: string): Json;
 }
 
 /** The field of a path that the dialect is known to have. */
