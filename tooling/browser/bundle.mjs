@@ -1,4 +1,4 @@
-// Bundles core and the memory backend for a browser. Nothing of it may ask for a Node module.
+// Bundles core and the memory stores for a browser. Nothing of it may ask for a Node module.
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -25,13 +25,16 @@ export async function bundle() {
 /** The part that needs no browser. */
 export async function runBundle(results) {
   const report = new Report();
-  await report.case("core and backend-memory bundle for browsers, with no import of a Node module", async () => {
-    const { text, imports } = await bundle();
-    const foreign = imports.filter(({ external }) => external === true);
-    if (foreign.length > 0) throw new Error(`the bundle imports ${foreign.map(({ path }) => path).join(", ")}`);
-    if (/\b(?:from|import|require)\s*\(?\s*["']node:/.test(text)) throw new Error("the bundle names a node: module");
-    const size = (bytes) => `${(bytes / 1024).toFixed(0)} kB`;
-    console.log(`    ${size(text.length)} minified, ${size(gzipSync(text).length)} with gzip`);
-  });
+  await report.case(
+    "core, backend-memory and vector-memory bundle for browsers, with no import of a Node module",
+    async () => {
+      const { text, imports } = await bundle();
+      const foreign = imports.filter(({ external }) => external === true);
+      if (foreign.length > 0) throw new Error(`the bundle imports ${foreign.map(({ path }) => path).join(", ")}`);
+      if (/\b(?:from|import|require)\s*\(?\s*["']node:/.test(text)) throw new Error("the bundle names a node: module");
+      const size = (bytes) => `${(bytes / 1024).toFixed(0)} kB`;
+      console.log(`    ${size(text.length)} minified, ${size(gzipSync(text).length)} with gzip`);
+    },
+  );
   report.write(results, "browser bundle");
 }

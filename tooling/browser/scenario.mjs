@@ -1,6 +1,16 @@
 // Runs in a browser: a database in memory, from opening to a transaction. Leaves its findings in the page's body.
 import { memory } from "@dataknobs/backend-memory";
-import { count, not, openDatabase, openDatabaseSync, query, where } from "@dataknobs/core";
+import {
+  count,
+  DataknobsError,
+  not,
+  openDatabase,
+  openDatabaseSync,
+  openVectorStore,
+  query,
+  where,
+} from "@dataknobs/core";
+import { vectorMemory } from "@dataknobs/vector-memory";
 
 const found = [];
 
@@ -80,6 +90,26 @@ await scenario("the synchronous database", () => {
   db.create({ a: 1 }, { id: "x" });
   same(db.read("x").data, { a: 1 });
   db.close();
+});
+await scenario("vectors: searched, filtered, quantised; no file here", async () => {
+  const ring = Array.from({ length: 2000 }, (_, n) => ({
+    id: `v${n}`,
+    vector: [Math.cos(n / 100), Math.sin(n / 100), 1],
+    metadata: { even: n % 2 === 0 },
+  }));
+  const answers = [];
+  for (const quantization of ["none", "int8"]) {
+    const store = await openVectorStore(vectorMemory({ quantization }), { dimensions: 3 });
+    await store.add(ring);
+    answers.push(await store.search([1, 0, 1], { k: 3, filter: where("even", "=", true) }));
+    await store.close();
+  }
+  same(answers[0], answers[1]);
+  same(answers[0][0].id, "v0");
+  await openVectorStore(vectorMemory({ path: "a.dkv" }), { dimensions: 3 }).then(
+    () => same("opened", "refused"),
+    (error) => same(DataknobsError.is(error, "UNSUPPORTED"), true),
+  );
 });
 
 const result = document.createElement("pre");

@@ -17,7 +17,7 @@ import { missingChromium } from "../browser/chromium.mjs";
  */
 export const outsideSuites = [
   {
-    name: "core and backend-memory in Chromium",
+    name: "core, backend-memory and vector-memory in Chromium",
     missing: async () => missingChromium(),
     command: ["node", "tooling/browser/run.mjs", ".results/chromium.json"],
     results: ".results/chromium.json",

@@ -22,6 +22,7 @@ import {
   metrics,
   type PartialRow,
   rowMatcherOf,
+  type SearchPlan,
   saveFile,
   type UpsertRequest,
   type VectorBackend,
@@ -34,9 +35,10 @@ import {
   type WhereRequest,
 } from "@dataknobs/core/vector";
 import { imageOf, scopesOf } from "./image.js";
+import { int8Kernel } from "./int8-kernel.js";
 import type { VectorMemoryOptions } from "./options.js";
 import { nearestOf, rowsOf } from "./search.js";
-import { Slab, type SlabRow } from "./slab.js";
+import { Slab, type SlabOptions, type SlabRow } from "./slab.js";
 
 const name = "memory";
 
@@ -45,6 +47,7 @@ export class MemoryVectors implements VectorBackend<Lowered> {
   readonly compiler: Compiler<Lowered> = matchingCompiler;
   readonly capabilities: VectorCapabilities;
   readonly #path: string | undefined;
+  readonly #quantised: boolean;
   #scopes = new Map<string, Slab>();
   #dimensions = 0;
   #metric: Metric = "cosine";
@@ -52,8 +55,9 @@ export class MemoryVectors implements VectorBackend<Lowered> {
   #token: string | undefined;
   #unsaved = false;
 
-  constructor({ path }: VectorMemoryOptions) {
+  constructor({ path, quantization = "none" }: VectorMemoryOptions) {
     this.#path = path;
+    this.#quantised = quantization === "int8";
     this.capabilities = Object.freeze({
       persistence: path === undefined ? false : "save",
       metrics,
@@ -85,7 +89,7 @@ export class MemoryVectors implements VectorBackend<Lowered> {
   upsert({ scope, rows }: UpsertRequest): void {
     let slab = this.#scopes.get(scope);
     if (slab === undefined) {
-      slab = new Slab(this.#dimensions);
+      slab = new Slab(this.#slabOptions());
       this.#scopes.set(scope, slab);
     }
     for (const row of rows) slab.set(row);
@@ -163,6 +167,13 @@ export class MemoryVectors implements VectorBackend<Lowered> {
     return rows.length;
   }
 
+  plan(): SearchPlan {
+    if (!this.#quantised) return { search: "exact" };
+    return int8Kernel() === undefined
+      ? { search: "exact", why: "WebAssembly with vector instructions is not to be had here: every row is measured" }
+      : { search: "exact", index: "int8" };
+  }
+
   async save({ force, signal }: FileRequest): Promise<void> {
     const path = this.#path as string;
     const info: JsonObject = { dimensions: this.#dimensions, metric: this.#metric };
@@ -191,7 +202,7 @@ export class MemoryVectors implements VectorBackend<Lowered> {
   async #load(path: string, signal: AbortSignal | undefined): Promise<void> {
     const file = await loadFile(path, name, { signal });
     if (file !== undefined) this.#checkShape(path, file.info);
-    const scopes = file === undefined ? new Map<string, Slab>() : scopesOf(file, this.#dimensions);
+    const scopes = file === undefined ? new Map<string, Slab>() : scopesOf(file, this.#slabOptions());
     if (scopes === undefined) {
       throw new DataknobsError(
         "CORRUPT",
@@ -205,6 +216,10 @@ export class MemoryVectors implements VectorBackend<Lowered> {
     this.#scopes = scopes;
     this.#token = file?.token;
     this.#unsaved = false;
+  }
+
+  #slabOptions(): SlabOptions {
+    return { dimensions: this.#dimensions, quantised: this.#quantised };
   }
 
   #checkShape(path: string, { dimensions, metric }: JsonObject): void {

@@ -4,7 +4,7 @@
  */
 import { type JsonObject, parseJson, type TypeMap } from "@dataknobs/core/backend";
 import { type LoadedFile, type Section, toLittleEndian, type VectorRow } from "@dataknobs/core/vector";
-import { Slab } from "./slab.js";
+import { Slab, type SlabOptions } from "./slab.js";
 
 export interface Image {
   readonly info: JsonObject;
@@ -72,7 +72,8 @@ function lineOf(text: string): Line | undefined {
 }
 
 /** The scopes that a file holds. `undefined` where its sections are not what they should be. */
-export function scopesOf({ sections }: LoadedFile, dimensions: number): Map<string, Slab> | undefined {
+export function scopesOf({ sections }: LoadedFile, options: SlabOptions): Map<string, Slab> | undefined {
+  const { dimensions } = options;
   const bytes = sections.get("vectors") ?? new Uint8Array(0);
   const lines = new TextDecoder().decode(sections.get("rows")).split("\n");
   // every line has its end, the last one too
@@ -85,7 +86,7 @@ export function scopesOf({ sections }: LoadedFile, dimensions: number): Map<stri
     const { scope = "", id, metadata, types = null, text: own } = line;
     let slab = scopes.get(scope);
     if (slab === undefined) {
-      slab = new Slab(dimensions);
+      slab = new Slab(options);
       scopes.set(scope, slab);
     }
     const vector = floats.subarray(at * dimensions, (at + 1) * dimensions);

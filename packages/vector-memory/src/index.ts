@@ -15,8 +15,8 @@ export type { VectorMemoryOptions };
  * import { openVectorStore } from "@dataknobs/core";
  * import { vectorMemory } from "@dataknobs/vector-memory";
  *
- * await using store = await openVectorStore(vectorMemory({ path: "notes.dkv" }), { dimensions: 384 });
- * await store.add([{ id: "a", vector: embedding, metadata: { lang: "en" } }]);
+ * await using store = await openVectorStore(vectorMemory({ path: "notes.dkv" }), { dimensions: 3 });
+ * await store.add([{ id: "a", vector: [0.2, 0.9, 0.1], metadata: { lang: "en" } }]);
  */
 export const vectorMemory: VectorBackendFactory<VectorMemoryOptions> = defineVectorBackend<VectorMemoryOptions>({
   name: "memory",

@@ -2,6 +2,8 @@
 
 import type { Lowered } from "@dataknobs/core/backend";
 import { type Metric, NearestRows, normOf, rowMatcherOf } from "@dataknobs/core/vector";
+import { candidatesOf } from "./candidates.js";
+import { int8Kernel } from "./int8-kernel.js";
 import { dots, squares } from "./kernels.js";
 import type { Slab, SlabRow } from "./slab.js";
 
@@ -37,6 +39,22 @@ export function nearestOf(
   rows: Int32Array,
   limit: number,
 ): readonly Found[] {
+  const candidates = narrowed(slab, metric, query, rows, limit);
+  return measured(slab, metric, query, candidates, limit);
+}
+
+/** Below so many rows the way by codes is the longer one. */
+const fewRows = 1000;
+
+function narrowed(slab: Slab, metric: Metric, query: Float32Array, rows: Int32Array, limit: number): Int32Array {
+  const { codes } = slab;
+  if (codes === undefined || rows.length < fewRows || limit * 4 > rows.length) return rows;
+  const kernel = int8Kernel();
+  if (kernel === undefined || kernel.rowsFor(codes.stride) === 0) return rows;
+  return candidatesOf(kernel, slab, codes, metric, query, rows, limit);
+}
+
+function measured(slab: Slab, metric: Metric, query: Float32Array, rows: Int32Array, limit: number): readonly Found[] {
   const kernel = metric === "euclidean" ? squares : dots;
   const distances = distancesBy(slab, metric, query);
   const wide = Float64Array.from(query);

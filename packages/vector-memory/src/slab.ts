@@ -3,6 +3,7 @@
  * is taken by the last one. The rest of a row lies beside it under the same number.
  */
 import { normOf, type VectorRow } from "@dataknobs/core/vector";
+import { Codes, longer } from "./codes.js";
 
 /** A row without its vector, which is in the slab. Never changed but for its number: a change makes a new one. */
 export interface SlabRow extends Omit<VectorRow, "vector"> {
@@ -10,16 +11,24 @@ export interface SlabRow extends Omit<VectorRow, "vector"> {
   at: number;
 }
 
+export interface SlabOptions {
+  readonly dimensions: number;
+  readonly quantised: boolean;
+}
+
 export class Slab {
   readonly dimensions: number;
   vectors: Float32Array;
   /** 1 / |v|: what makes an inner product a cosine. */
   scales: Float64Array;
+  /** Only with quantisation. */
+  readonly codes: Codes | undefined;
   readonly rows: SlabRow[] = [];
   readonly #byId = new Map<string, SlabRow>();
 
-  constructor(dimensions: number, capacity = 16) {
+  constructor({ dimensions, quantised }: SlabOptions, capacity = 16) {
     this.dimensions = dimensions;
+    this.codes = quantised ? new Codes(dimensions, capacity) : undefined;
     this.vectors = new Float32Array(capacity * dimensions);
     this.scales = new Float64Array(capacity);
   }
@@ -40,6 +49,7 @@ export class Slab {
     // a vector of zeros has no direction and no use for a scale
     const norm = normOf(vector);
     this.scales[at] = norm === 0 ? 0 : 1 / norm;
+    this.codes?.set(at, vector);
     this.#put({ id, metadata, metadataTypes, text, at });
   }
 
@@ -57,6 +67,7 @@ export class Slab {
       const from = last.at * this.dimensions;
       this.vectors.copyWithin(gone.at * this.dimensions, from, from + this.dimensions);
       this.scales[gone.at] = this.scales[last.at] as number;
+      this.codes?.move(last.at, gone.at);
       this.#put({ ...last, at: gone.at });
     }
     return true;
@@ -77,9 +88,8 @@ export class Slab {
     const capacity = Math.max(rows, this.scales.length * 2);
     const vectors = new Float32Array(capacity * this.dimensions);
     vectors.set(this.vectors);
-    const scales = new Float64Array(capacity);
-    scales.set(this.scales);
     this.vectors = vectors;
-    this.scales = scales;
+    this.scales = longer(this.scales, capacity);
+    this.codes?.reserve(capacity);
   }
 }

@@ -22,6 +22,16 @@ describe("in memory", () => {
   testVectorBackend({ describe, it, open: () => vectorMemory(), capabilities });
 });
 
+describe("with quantisation", () => {
+  testVectorBackend({
+    describe,
+    it,
+    open: () => vectorMemory({ quantization: "int8" }),
+    capabilities,
+    modes: ["plain"],
+  });
+});
+
 describe("with a file", () => {
   testVectorBackend({
     describe,

@@ -40,6 +40,18 @@ export default async function measure(bench, { rows }) {
       ),
     theirs: () => each(async (question) => (await store.search(question, { k, include: [] })).length),
   });
+
+  const quantised = await openVectorStore(vectorMemory({ quantization: "int8" }), { dimensions });
+  await quantised.add(vectors.map((vector, n) => ({ id: `v${n}`, vector, metadata: { n, tenth: n % 10 } })));
+  await bench.compare({
+    what: 'vectors: the same with `quantization: "int8"`, the same answer',
+    against: "the same without",
+    goal: { atMost: 0.5 },
+    per: questions.length,
+    ours: () => each(async (question) => idsOf(await quantised.search(question, { k, include: [] }))),
+    theirs: () => each(async (question) => idsOf(await store.search(question, { k, include: [] }))),
+  });
+  await quantised.close();
   await store.close();
 }
 

@@ -28,7 +28,7 @@ export interface VectorEntry {
 const entryKeys = ["id", "vector", "metadata", "text"] as const;
 
 /** The rows of a list of entries: the last of an id wins. Throws `INVALID_RECORD` or `LIMIT_EXCEEDED`. */
-export function rowsOf(
+function rowsOf(
   session: VectorSession,
   entries: readonly VectorEntry[],
 ): { readonly ids: string[]; readonly rows: VectorRow[] } {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { distanceOf, type Metric, tidyDistance } from "../../vector/metric.js";
 
 /** Numbers in [0, 1), the same for the same seed. */
-export function randomOf(seed: number): () => number {
+function randomOf(seed: number): () => number {
   let state = seed | 0;
   return () => {
     state = (state + 0x6d2b79f5) | 0;
