@@ -39,8 +39,12 @@ export class Pool implements Access {
   readonly #makeLane: (onclose: () => void) => postgres.Sql;
   #closed = false;
 
-  constructor(settings: Settings, connectionString: string | undefined = settings.connectionString) {
-    const { given, client, poolSize, prepare } = settings;
+  /** `replica`: the server at that address instead of the one that the options name. */
+  constructor(settings: Settings, replica?: string) {
+    const { poolSize, prepare } = settings;
+    const given = replica === undefined ? settings.given : undefined;
+    const connectionString = replica ?? settings.connectionString;
+    const client = replica === undefined ? settings.client : withoutPlace(settings.client, replica);
     const make = (more: postgres.Options<Record<string, never>>): postgres.Sql =>
       connectionString === undefined
         ? postgres({ ...client, ...more })
@@ -170,6 +174,18 @@ export class Pool implements Access {
     // nothing is under way any more; without a limit the driver waits for connections that it has lost
     if (this.#own) await this.#main.end({ timeout: 0 });
   }
+}
+
+/** What a connection string says itself, given options would count more than. */
+function withoutPlace(client: Settings["client"], connectionString: string): Settings["client"] {
+  const { host: _, port: __, database, user, password, ...rest } = client;
+  const { pathname, username, password: ownPassword } = new URL(connectionString);
+  return {
+    ...rest,
+    ...(pathname.length < 2 && database !== undefined && { database }),
+    ...(username === "" && user !== undefined && { user }),
+    ...(ownPassword === "" && password !== undefined && { password }),
+  };
 }
 
 const plainTransform = { undefined: undefined, column: {}, value: {}, row: {} };

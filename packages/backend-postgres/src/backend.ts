@@ -18,12 +18,14 @@ import { Pool, type Within } from "./access.js";
 import { guarded } from "./errors.js";
 import { emptyLayout } from "./layout.js";
 import type { Settings } from "./options.js";
+import { Replicas } from "./replicas.js";
 import { checkServer, createIndex, dropIndex, inspect, listIndexes, openTable } from "./schema.js";
 import { TableStore } from "./store.js";
 import { Table } from "./table.js";
 
 interface Opened {
   readonly pool: Pool;
+  readonly replicas: Replicas | undefined;
   readonly table: Table;
   readonly store: TableStore;
 }
@@ -58,7 +60,8 @@ export class PostgresBackend implements Backend<Sql> {
       try {
         await checkServer((text, ...params) => pool.run({ text, params }, call));
         const table = new Table(await openTable(pool, this.#settings, indexes, call));
-        this.#opened = { pool, table, store: new TableStore(pool, table, () => this.#lookAgain()) };
+        const replicas = this.#settings.replicas.length > 0 ? new Replicas(pool, this.#settings) : undefined;
+        this.#opened = { pool, replicas, table, store: new TableStore(pool, table, () => this.#lookAgain(), replicas) };
       } catch (error) {
         await pool.close();
         throw error;
@@ -76,6 +79,7 @@ export class PostgresBackend implements Backend<Sql> {
   async close(): Promise<void> {
     const opened = this.#opened;
     this.#opened = undefined;
+    await opened?.replicas?.close();
     await opened?.pool.close();
   }
 
@@ -94,11 +98,11 @@ export class PostgresBackend implements Backend<Sql> {
   }
 
   begin(call: Call): Promise<Transaction<Sql>> {
-    const { pool, table } = this.#here;
+    const { pool, table, replicas } = this.#here;
     const { isolation } = this.#settings;
     return guarded(async () => {
       const within = await pool.begin(`ISOLATION LEVEL ${isolation.toUpperCase()}`, call);
-      return new OpenTransaction(within, table, () => this.#lookAgain());
+      return new OpenTransaction(within, table, () => this.#lookAgain(), () => replicas?.wrote());
     });
   }
 
@@ -159,14 +163,20 @@ export class PostgresBackend implements Backend<Sql> {
 /** A transaction of PostgreSQL's own. */
 class OpenTransaction extends TableStore implements Transaction<Sql> {
   readonly #within: Within;
+  readonly #ended: () => void;
 
-  constructor(within: Within, table: Table, lookAgain: () => Promise<void>) {
+  constructor(within: Within, table: Table, lookAgain: () => Promise<void>, ended: () => void) {
     super(within, table, lookAgain);
     this.#within = within;
+    this.#ended = ended;
   }
 
-  commit(): Promise<void> {
-    return guarded(() => this.#within.end("COMMIT"));
+  async commit(): Promise<void> {
+    try {
+      await guarded(() => this.#within.end("COMMIT"));
+    } finally {
+      this.#ended();
+    }
   }
 
   rollback(): Promise<void> {

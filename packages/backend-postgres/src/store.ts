@@ -28,24 +28,29 @@ import type { Table } from "./table.js";
 import { refreshWords, staleSelect } from "./words.js";
 import type { Run, Writer } from "./write.js";
 
+/** Where reads go; it is told of writes. */
+type Reader = Pick<Access, "run" | "open"> & { wrote?(): void };
+
 const rolledBack: WriteOutcome = Object.freeze({ status: "rolledBack" });
 
-/** Reads go to `reader`, which may be a replica, and whatever depends on them to `access`. */
+/** Reads that nothing is written by go to `reader`, all else to `access`. */
 export class TableStore implements Store<Sql> {
   readonly #access: Access;
+  readonly #reader: Reader;
   readonly #table: Table;
   /** Looks at the table anew: another process may have changed its indexes. */
   readonly #lookAgain: () => Promise<void>;
 
-  constructor(access: Access, table: Table, lookAgain: () => Promise<void>) {
+  constructor(access: Access, table: Table, lookAgain: () => Promise<void>, reader: Reader = access) {
     this.#access = access;
+    this.#reader = reader;
     this.#table = table;
     this.#lookAgain = lookAgain;
   }
 
   read(ids: readonly string[], call: Call): Promise<(WireRecord | undefined)[]> {
     return guarded(async () => {
-      const rows = await this.#access.run({ text: readSelect(this.#table.layout), params: [arrayText(ids)] }, call);
+      const rows = await this.#reader.run({ text: readSelect(this.#table.layout), params: [arrayText(ids)] }, call);
       if (ids.length === 1) return [rows[0] && recordOf(rows[0])];
       const records = new Map(rows.map((row) => [row[0] as string, recordOf(row)]));
       return ids.map((id) => records.get(id));
@@ -55,7 +60,7 @@ export class TableStore implements Store<Sql> {
   write(ops: readonly WriteOp[], { atomic, ...call }: WriteRequest): Promise<readonly WriteOutcome[]> {
     const { writer } = this.#table;
     const runs = writer.plan(ops);
-    return guarded(() => this.#afresh(writer, runs, ops, (now, list) => this.#write(now, list, atomic, call)));
+    return this.#writing(() => this.#afresh(writer, runs, ops, (now, list) => this.#write(now, list, atomic, call)));
   }
 
   /** Where the table has other columns than it had, once more with those. */
@@ -143,7 +148,7 @@ export class TableStore implements Store<Sql> {
       const [found] = await run(writer.versions([op.id]), call);
       return { status: "stale", actual: (found?.[1] as string | undefined) ?? null };
     };
-    return guarded(async () => {
+    return this.#writing(async () => {
       try {
         if (!this.#access.inTransaction || !hasUnique(writer.layout)) {
           return await this.#access.again(call, () => body((one, its) => this.#access.run(one, its)));
@@ -161,7 +166,16 @@ export class TableStore implements Store<Sql> {
 
   deleteWhere(where: Sql | undefined, call: Call): Promise<number> {
     const statement = deleteStatement(this.#table.layout, where);
-    return guarded(() => this.#access.again(call, async () => (await this.#access.run(statement, call)).count ?? 0));
+    return this.#writing(() => this.#access.again(call, async () => (await this.#access.run(statement, call)).count ?? 0));
+  }
+
+  /** However it ends: what was written, or may have been, is from then on read. */
+  async #writing<R>(body: () => Promise<R>): Promise<R> {
+    try {
+      return await guarded(body);
+    } finally {
+      this.#reader.wrote?.();
+    }
   }
 
   async *scan(request: ScanRequest<Sql>): AsyncGenerator<readonly WireRecord[], void> {
@@ -179,7 +193,8 @@ export class TableStore implements Store<Sql> {
       if (records.length <= batchSize) return;
     }
     await guarded(() => this.#refresh(request.match));
-    const cursor = await guarded(() => this.#access.open(statement, batchSize, request));
+    const reader = request.match === undefined ? this.#reader : this.#access;
+    const cursor = await guarded(() => reader.open(statement, batchSize, request));
     let ahead: Promise<Rows> | undefined;
     try {
       let rows = await guarded(() => cursor.next());
@@ -229,17 +244,20 @@ export class TableStore implements Store<Sql> {
   sql(statement: string, parameters: readonly unknown[], call: Call): Promise<readonly NativeRow[]> {
     const run = (): Promise<readonly NativeRow[]> =>
       this.#access.native(statement, parameters, call) as Promise<readonly NativeRow[]>;
-    return run().then(
-      (rows) => rows.map((row) => ({ ...row })),
-      (error: unknown) => {
-        throw classifyStatement(error);
-      },
+    return this.#writing(() =>
+      run().then(
+        (rows) => rows.map((row) => ({ ...row })),
+        (error: unknown) => {
+          throw classifyStatement(error);
+        },
+      ),
     );
   }
 
   async #query(match: Sql | undefined, statement: Statement, call: Call): Promise<Rows> {
     await this.#refresh(match);
-    return this.#access.run(statement, { signal: call.signal });
+    // words that were just made may not have come to a replica
+    return (match === undefined ? this.#reader : this.#access).run(statement, { signal: call.signal });
   }
 
   async #refresh(match: Sql | undefined): Promise<void> {

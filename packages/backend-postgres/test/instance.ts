@@ -16,7 +16,8 @@ export interface Instance {
   remove(): Promise<void>;
 }
 
-export async function makeInstance(): Promise<Instance> {
+/** `of`: a replica of that one. */
+export async function makeInstance(of?: Instance): Promise<Instance> {
   const [row] = await sql`SELECT setting FROM pg_config WHERE name = 'BINDIR'`;
   const programs = String(row?.["setting"]);
   if (!existsSync(join(programs, "initdb"))) {
@@ -28,20 +29,16 @@ export async function makeInstance(): Promise<Instance> {
   const as = asUser(folder);
   const data = join(folder, "data");
   const env = { PATH: "/usr/bin:/bin", LC_ALL: "C.UTF-8" };
-  const made = spawnSync(
-    join(programs, "initdb"),
-    ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"],
-    {
-      ...as,
-      env,
-      encoding: "utf8",
-    },
-  );
-  if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}${made.error?.message ?? ""}`);
-  // one that needs its password, the others not
-  const rules =
-    "host all locked 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\nhost replication all 127.0.0.1/32 trust\n";
-  writeFileSync(join(data, "pg_hba.conf"), rules);
+  const make = (program: string, args: readonly string[]): void => {
+    const made = spawnSync(join(programs, program), ["-D", data, ...args], { ...as, env, encoding: "utf8" });
+    if (made.status !== 0) throw new Error(`${program} failed: ${made.stderr}${made.error?.message ?? ""}`);
+  };
+  if (of === undefined) {
+    make("initdb", ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]);
+    // one that needs its password, the others not
+    const rules = ["all locked 127.0.0.1/32 scram-sha-256", "all all 127.0.0.1/32 trust", "replication all 127.0.0.1/32 trust"];
+    writeFileSync(join(data, "pg_hba.conf"), rules.map((rule) => `host ${rule}\n`).join(""));
+  } else make("pg_basebackup", ["-d", of.url, "-R", "-X", "stream", "-c", "fast", "--no-sync"]);
   const port = await freePort();
   const settings = [
     "listen_addresses='127.0.0.1'",
