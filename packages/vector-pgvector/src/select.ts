@@ -1,0 +1,108 @@
+/** The statements of reads. Pure: the same text for `explain` and for the server. */
+import { arrayText, finish } from "@dataknobs/backend-postgres/kit";
+import type { VectorPart } from "@dataknobs/core/vector";
+import { all, quoteIdentifier, raw, type Sql, type Statement, sql } from "@dataknobs/sql";
+import { columnOr, distanceSql, indexedDistanceSql, isHalved, tableOf, type VectorLayout } from "./layout.js";
+import { lacking } from "./schema.js";
+
+/** Rows of the scope that satisfy the condition. */
+export function rowsWhere(layout: VectorLayout, scope: string, where: Sql | undefined): Sql {
+  const { columns, nullable } = layout;
+  if (columns.scope === undefined && scope !== "") throw lacking("scope", "scopes");
+  const conditions = [
+    ...(columns.scope === undefined ? [] : [sql`${raw(quoteIdentifier(columns.scope))} = ${scope}`]),
+    ...(nullable ? [raw(`${quoteIdentifier(columns.embedding)} IS NOT NULL`)] : []),
+    ...(where === undefined ? [] : [where]),
+  ];
+  return all(conditions);
+}
+
+/** `[name, expression]` of the parts that are asked for. */
+function partsOf({ columns }: VectorLayout, include: readonly VectorPart[]): readonly (readonly [string, string])[] {
+  const part = (key: VectorPart, column: string | undefined): string =>
+    include.includes(key) ? columnOr(column, "NULL") : "NULL";
+  return [
+    ["id", quoteIdentifier(columns.id)],
+    ["metadata", part("metadata", columns.metadata)],
+    ["metadata_types", part("metadata", columns.metadataTypes)],
+    ["text", part("text", columns.text)],
+    ["vector", part("vector", columns.embedding)],
+  ];
+}
+
+const asText = (parts: readonly (readonly [string, string])[]): string =>
+  parts.map(([, expression]) => `${expression}::text`).join(", ");
+
+/** For scans and gets. */
+export function rowSelect(layout: VectorLayout, include: readonly VectorPart[], conditions: Sql): Statement {
+  return finish(sql`SELECT ${raw(asText(partsOf(layout, include)))} FROM ${raw(tableOf(layout))} WHERE ${conditions}`);
+}
+
+export function isOneOf(layout: VectorLayout, ids: readonly string[]): Sql {
+  return sql`${raw(quoteIdentifier(layout.columns.id))} = ANY(${arrayText(ids)}::text[])`;
+}
+
+export interface Nearest {
+  readonly scope: string;
+  readonly where: Sql | undefined;
+  readonly include: readonly VectorPart[];
+  readonly limit: number;
+  /** Past every index. */
+  readonly exact: boolean;
+}
+
+/** How many an index in 16-bit floats is asked for, to be put into the order of the whole vectors. */
+export function candidatesOf(layout: VectorLayout, limit: number): number {
+  return isHalved(layout) ? 2 * limit + 20 : limit;
+}
+
+/**
+ * The nearest rows to each of these vectors, as texts: `[row…, distance, number of the query]`.
+ *
+ * The limit stands in the text: a plan for any limit would be one for a tenth of the table, without the index. The inner
+ * selection gives whole columns and the outer one their texts, which would else be made of every row that is measured.
+ */
+export function nearestSelect(layout: VectorLayout, vectors: readonly string[], request: Nearest): Statement {
+  const [only] = vectors;
+  if (vectors.length === 1) {
+    // the first parameter, which the order says again
+    const { inner, outer } = nearestTo(layout, sql`${only as string}`, "$1", request);
+    return finish(sql`SELECT ${outer}, 1 FROM (${inner}) AS near ORDER BY near.distance + 0, near.id COLLATE "C"`);
+  }
+  const { inner, outer } = nearestTo(layout, raw("query.vector"), "query.vector", request);
+  return finish(
+    sql`SELECT ${outer}, query.place FROM unnest(${arrayText(vectors)}::text[]) WITH ORDINALITY AS query(vector, place) CROSS JOIN LATERAL (${inner}) AS near ORDER BY query.place, near.distance + 0, near.id COLLATE "C"`,
+  );
+}
+
+function nearestTo(
+  layout: VectorLayout,
+  query: Sql,
+  again: string,
+  { scope, where, include, limit, exact }: Nearest,
+): { readonly inner: Sql; readonly outer: Sql } {
+  const parts = partsOf(layout, include);
+  const [before, after] = distanceSql(layout, hole).split(hole) as [string, string];
+  const distance = sql`${raw(before)}${query}${raw(after)}`;
+  const columns = raw(parts.map(([name, expression]) => `${expression} AS ${name}`).join(", "));
+  const rows = sql`FROM ${raw(tableOf(layout))} WHERE ${rowsWhere(layout, scope, where)}`;
+  const outer = raw(`${asText(parts.map(([name]) => [name, `near.${name}`]))}, near.distance`);
+  const most = raw(String(Math.floor(limit)));
+  const id = raw(`${quoteIdentifier(layout.columns.id)} COLLATE "C"`);
+  if (exact) {
+    // adding zero hides the order from indexes
+    return { inner: sql`SELECT ${columns}, ${distance} + 0 AS distance ${rows} ORDER BY distance, ${id} LIMIT ${most}`, outer };
+  }
+  const first = raw(String(candidatesOf(layout, limit)));
+  const indexed = raw(indexedDistanceSql(layout, again));
+  const found = sql`SELECT ${columns}, ${distance} AS distance ${rows} ORDER BY ${indexed} LIMIT ${first}`;
+  if (!isHalved(layout)) return { inner: found, outer };
+  return { inner: sql`SELECT * FROM (${found}) AS found ORDER BY distance + 0, id COLLATE "C" LIMIT ${most}`, outer };
+}
+
+/** Stands for the query vector where an expression is made as text. */
+const hole = "\0";
+
+export function countSelect(layout: VectorLayout, scope: string, where: Sql | undefined): Statement {
+  return finish(sql`SELECT count(*) FROM ${raw(tableOf(layout))} WHERE ${rowsWhere(layout, scope, where)}`);
+}
