@@ -298,7 +298,7 @@ function serving(layout: VectorLayout, settings: Settings, indexes: readonly Fou
 
 /** How many rows there are, counted up to a number. */
 export async function countUpTo(pool: Pool, layout: VectorLayout, most: number, call: Call): Promise<number> {
-  const text = `SELECT count(*) FROM (SELECT 1 FROM ${tableOf(layout)} LIMIT ${Math.floor(most)}) AS some`;
+  const text = `SELECT count(*) FROM (SELECT 1 FROM ${tableOf(layout)} LIMIT ${Math.floor(most)}) AS counted`;
   return Number((await pool.run({ text, params: [] }, call))[0]?.[0]);
 }
 
