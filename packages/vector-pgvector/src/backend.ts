@@ -50,14 +50,15 @@ interface Opened {
 }
 
 export class PgvectorBackend implements VectorBackend<Sql> {
-  readonly name = name;
-  readonly searchOptions = searchOptions;
+  readonly name: string = name;
+  readonly searchOptions: NonNullable<VectorBackend["searchOptions"]> = searchOptions;
   readonly capabilities: VectorCapabilities;
   readonly #settings: Settings;
   readonly #unopened: Pick<Opened, "layout" | "compiler">;
   #opened: Opened | undefined;
-  /** At least so many rows are there, for all that this object knows. */
-  #rows = 0;
+  /** Rows when they were last counted, up to `buildAt`, and those that were written here since. */
+  #counted = 0;
+  #written = 0;
   #building: Promise<unknown> | undefined;
   #looked = 0;
 
@@ -103,7 +104,7 @@ export class PgvectorBackend implements VectorBackend<Sql> {
         await checkServer((text, ...params) => pool.run({ text, params }, call));
         const extension = await checkExtension(pool, settings, call);
         const layout = await openTable(pool, settings, extension, { dimensions, metric, ...call });
-        this.#rows = this.#buildsAlone(layout) ? await countUpTo(pool, layout, settings.buildAt, call) : 0;
+        this.#counted = this.#buildsAlone(layout) ? await countUpTo(pool, layout, settings.buildAt, call) : 0;
         this.#looked = Date.now();
         this.#opened = { pool, ...compiled(layout) };
       } catch (error) {
@@ -150,7 +151,7 @@ export class PgvectorBackend implements VectorBackend<Sql> {
           return { result: undefined };
         });
       }
-      this.#rows += rows.length;
+      this.#written += rows.length;
       await this.#buildWhereDue(call);
     });
   }
@@ -311,11 +312,13 @@ export class PgvectorBackend implements VectorBackend<Sql> {
   async #buildWhereDue(call: Call): Promise<void> {
     const { pool, layout } = this.#here;
     const settings = this.#settings;
-    if (!this.#buildsAlone(layout) || this.#rows < settings.buildAt) return;
+    if (!this.#buildsAlone(layout)) return;
+    // others write too, and rows that were replaced are none: it is counted before it is thought to be reached
+    if (this.#written * 8 < settings.buildAt - this.#counted) return;
     this.#building ??= (async () => {
-      // rows that were replaced were counted too
-      this.#rows = await countUpTo(pool, layout, settings.buildAt, call);
-      if (this.#rows < settings.buildAt) return;
+      this.#written = 0;
+      this.#counted = await countUpTo(pool, layout, settings.buildAt, call);
+      if (this.#counted < settings.buildAt) return;
       await buildIndex(pool, layout, settings, call, { anew: false });
       await this.#inspect(call);
     })().finally(() => {
