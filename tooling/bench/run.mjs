@@ -17,7 +17,8 @@ const { values: options } = parseArgs({
 });
 const known = readdirSync(new URL("groups", import.meta.url)).map((file) => file.replace(/\.mjs$/, ""));
 // The groups that need more than an installed workspace run when they are asked for.
-const onlyIf = { python: options.python, postgres: process.env.DATAKNOBS_POSTGRES_URL };
+const { DATAKNOBS_POSTGRES_URL } = process.env;
+const onlyIf = { python: options.python, postgres: DATAKNOBS_POSTGRES_URL, pgvector: DATAKNOBS_POSTGRES_URL };
 const groups = options.only?.split(",") ?? known.filter((name) => !(name in onlyIf) || onlyIf[name]);
 const settings = { rows: wholeNumber("rows"), rounds: wholeNumber("rounds") };
 for (const name of groups) {
