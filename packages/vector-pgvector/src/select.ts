@@ -2,7 +2,7 @@
 import { arrayText, finish } from "@dataknobs/backend-postgres/kit";
 import type { VectorPart } from "@dataknobs/core/vector";
 import { all, quoteIdentifier, raw, type Sql, type Statement, sql } from "@dataknobs/sql";
-import { columnOr, distanceSql, indexedDistanceSql, isHalved, tableOf, type VectorLayout } from "./layout.js";
+import { distanceSql, indexedDistanceSql, isHalved, tableOf, type VectorLayout } from "./layout.js";
 import { lacking } from "./schema.js";
 
 /** Rows of the scope that satisfy the condition. */
@@ -17,10 +17,12 @@ export function rowsWhere(layout: VectorLayout, scope: string, where: Sql | unde
   return all(conditions);
 }
 
-/** `[name, expression]` of the parts that are asked for. */
-function partsOf({ columns }: VectorLayout, include: readonly VectorPart[]): readonly (readonly [string, string])[] {
-  const part = (key: VectorPart, column: string | undefined): string =>
-    include.includes(key) ? columnOr(column, "NULL") : "NULL";
+type Part = readonly [name: string, column: string | undefined];
+
+/** The columns of the parts that are asked for, in the order that `rowOf` reads them. */
+function partsOf({ columns }: VectorLayout, include: readonly VectorPart[]): readonly Part[] {
+  const part = (key: VectorPart, column: string | undefined): string | undefined =>
+    column !== undefined && include.includes(key) ? quoteIdentifier(column) : undefined;
   return [
     ["id", quoteIdentifier(columns.id)],
     ["metadata", part("metadata", columns.metadata)],
@@ -30,8 +32,10 @@ function partsOf({ columns }: VectorLayout, include: readonly VectorPart[]): rea
   ];
 }
 
-const asText = (parts: readonly (readonly [string, string])[]): string =>
-  parts.map(([, expression]) => `${expression}::text`).join(", ");
+const asText = (parts: readonly Part[], source = ""): string =>
+  parts
+    .map(([name, column]) => (column === undefined ? "NULL" : `${source === "" ? column : source + name}::text`))
+    .join(", ");
 
 /** For scans and gets. */
 export function rowSelect(layout: VectorLayout, include: readonly VectorPart[], conditions: Sql): Statement {
@@ -51,9 +55,12 @@ export interface Nearest {
   readonly exact: boolean;
 }
 
-/** How many an index in 16-bit floats is asked for, to be put into the order of the whole vectors. */
+/**
+ * How many an index is asked for, to be put into order: filtered, it gives what it comes across, in the order of its
+ * rounds, and the nearest of 1 % of the rows are often in a later one. In 16-bit floats its order is a rough one, too.
+ */
 export function candidatesOf(layout: VectorLayout, limit: number): number {
-  return isHalved(layout) ? 2 * limit + 20 : limit;
+  return isHalved(layout) ? 2 * limit + 20 : 2 * limit;
 }
 
 /**
@@ -84,9 +91,10 @@ function nearestTo(
   const parts = partsOf(layout, include);
   const [before, after] = distanceSql(layout, hole).split(hole) as [string, string];
   const distance = sql`${raw(before)}${query}${raw(after)}`;
-  const columns = raw(parts.map(([name, expression]) => `${expression} AS ${name}`).join(", "));
+  const there = parts.filter(([, column]) => column !== undefined);
+  const columns = raw(there.map(([name, column]) => `${column} AS ${name}`).join(", "));
   const rows = sql`FROM ${raw(tableOf(layout))} WHERE ${rowsWhere(layout, scope, where)}`;
-  const outer = raw(`${asText(parts.map(([name]) => [name, `near.${name}`]))}, near.distance`);
+  const outer = raw(`${asText(parts, "near.")}, near.distance`);
   const most = raw(String(Math.floor(limit)));
   const id = raw(`${quoteIdentifier(layout.columns.id)} COLLATE "C"`);
   if (exact) {
@@ -96,7 +104,6 @@ function nearestTo(
   const first = raw(String(candidatesOf(layout, limit)));
   const indexed = raw(indexedDistanceSql(layout, again));
   const found = sql`SELECT ${columns}, ${distance} AS distance ${rows} ORDER BY ${indexed} LIMIT ${first}`;
-  if (!isHalved(layout)) return { inner: found, outer };
   return { inner: sql`SELECT * FROM (${found}) AS found ORDER BY distance + 0, id COLLATE "C" LIMIT ${most}`, outer };
 }
 
