@@ -1,5 +1,5 @@
 /** A complete third-party backend: records as JSON text in a Map. Core emulates whatever is not here. */
-import { defineBackend, leafKinds } from "@dataknobs/core/backend";
+import { applyWrite, defineBackend, isRefusal, leafKinds } from "@dataknobs/core/backend";
 
 /** @typedef {import("@dataknobs/core/backend").WireRecord} WireRecord */
 
@@ -17,23 +17,10 @@ function makeShelf(batchSize) {
 
   /** One operation on `into`; what became of it. Core turns refusals into errors. */
   function apply(op, into) {
-    const current = parse(into.get(op.id));
-    if (op.kind === "insert" && current) return { status: "exists" };
-    if (op.kind !== "insert" && op.ifVersion !== undefined && op.ifVersion !== current?.version) {
-      return { status: "stale", actual: current?.version ?? null };
-    }
-    if (!current && (op.kind === "update" || op.kind === "delete")) return { status: "missing" };
-    if (op.kind === "delete") {
-      into.delete(op.id);
-      return { status: "deleted" };
-    }
-    const { id, data, types, version, at: updatedAt } = op;
-    // an update without metadata leaves it as it was
-    const { metadata, metadataTypes } = op.metadata === undefined ? current : op;
-    const createdAt = current?.createdAt ?? updatedAt;
-    const record = { id, data, types, metadata, metadataTypes, version, createdAt, updatedAt };
-    into.set(id, JSON.stringify(record));
-    return { status: "written", createdAt, record };
+    const outcome = applyWrite(op, parse(into.get(op.id)));
+    if (outcome.status === "written") into.set(op.id, JSON.stringify(outcome.record));
+    if (outcome.status === "deleted") into.delete(op.id);
+    return outcome;
   }
 
   return {
@@ -59,8 +46,7 @@ function makeShelf(batchSize) {
     write: async (ops, { atomic }) => {
       const next = new Map(rows);
       const outcomes = ops.map((op) => apply(op, next));
-      const refused = outcomes.some(({ status }) => status === "exists" || status === "stale");
-      if (!atomic || !refused) rows = next;
+      if (!atomic || !outcomes.some(isRefusal)) rows = next;
       if (rows === next) return outcomes;
       return outcomes.map((one) => (/written|deleted/.test(one.status) ? { status: "rolledBack" } : one));
     },

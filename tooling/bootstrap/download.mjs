@@ -40,7 +40,7 @@ export function download(spec, finish = () => {}) {
   const folder = join(cache, `${name.replace("/", "-")}-${spec.slice(at + 1)}-${platform}`);
   if (existsSync(join(folder, "node_modules", name, "package.json"))) return folder;
 
-  console.log(`dataknobs: downloading ${spec} …`);
+  console.error(`dataknobs: downloading ${spec} …`);
   const work = incoming(cache);
   try {
     writeFileSync(join(work, "package.json"), '{ "private": true }\n');

@@ -5,7 +5,9 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { addressesOfRunning } from "../services/addresses.mjs";
 import { download } from "./download.mjs";
+import { foreground } from "./foreground.mjs";
 import { defaultMajor, nodeIn, pinnedNode } from "./node.mjs";
 import { tasks } from "./tasks.mjs";
 
@@ -63,7 +65,7 @@ function installWorkspace(env, runtime) {
   const stamp = join(root, "node_modules", ".dataknobs-installed");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
 
-  console.log("dataknobs: installing dependencies …");
+  console.error("dataknobs: installing dependencies …");
   const run = spawnSync("pnpm", ["install", "--frozen-lockfile", "--reporter=append-only"], {
     cwd: root,
     env,
@@ -79,7 +81,7 @@ function installWorkspace(env, runtime) {
   writeFileSync(stamp, wanted);
 }
 
-function main([task, ...args]) {
+async function main([task, ...args]) {
   if (!Object.hasOwn(tasks, task)) {
     throw new Error(`unknown task ${JSON.stringify(task)}; there are: ${Object.keys(tasks).join(", ")}.`);
   }
@@ -94,24 +96,25 @@ function main([task, ...args]) {
     DATAKNOBS_RUNTIME: runtime,
     TURBO_TELEMETRY_DISABLED: "1",
   };
+  // The whole run starts servers itself; any other task finds those that run.
+  if (task !== "test") Object.assign(env, addressesOfRunning());
   // With headers at hand node-gyp downloads none.
   if (existsSync(join(home, "include", "node", "node.h"))) env.npm_config_nodedir = home;
   if (!(task === "pnpm" && ["install", "i", "add", "update"].includes(args[0]))) installWorkspace(env, runtime);
 
   for (const [command, ...rest] of tasks[task](args)) {
-    const run = spawnSync(command === "node" ? node : command, rest, {
+    const status = await foreground(command === "node" ? node : command, rest, {
       cwd: root,
       env,
-      stdio: "inherit",
       shell: command !== "node" && process.platform === "win32",
     });
-    if (run.status !== 0) return run.status ?? 1;
+    if (status !== 0) return status;
   }
   return 0;
 }
 
 try {
-  process.exitCode = main(process.argv.slice(2));
+  process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   console.error(`dataknobs: ${error.message}`);
   process.exitCode = 1;

@@ -2,6 +2,10 @@ const turbo = (...args) => ["node", "node_modules/turbo/bin/turbo", "run", ...ar
 const biome = (...args) => ["node", "node_modules/@biomejs/biome/bin/biome", ...args];
 const changeset = (...args) => ["node", "node_modules/@changesets/cli/bin.js", ...args];
 
+/** Backends that need no server, and those whose name is their server's too. */
+const embedded = ["memory", "file", "sqlite", "duckdb"];
+const served = ["postgres", "elasticsearch", "s3"];
+
 /** What each `npm run` task runs, as commands one after the other. */
 export const tasks = {
   setup: () => [],
@@ -13,17 +17,18 @@ export const tasks = {
   format: (args) => [biome("format", "--write", ...args), biome("check", "--write", ...args)],
   test: (args) => [["node", "tooling/test/run.mjs", ...args]],
   check: (args) => [["node", "tooling/test/run.mjs", "--only=static", ...args]],
-  demo: (args) => [
-    turbo(
-      "build",
-      "--filter=@dataknobs/backend-memory",
-      "--filter=@dataknobs/backend-sqlite",
-      "--output-logs=errors-only",
-    ),
-    ["node", "examples/demo/demo.mjs", ...args],
-  ],
+  demo: (args) => {
+    const all = args.includes("--all");
+    const filters = [...embedded, ...(all ? served : [])].map((name) => `--filter=@dataknobs/backend-${name}`);
+    const demo = ["node", "examples/demo/demo.mjs", ...args];
+    return [
+      turbo("build", ...filters, "--output-logs=errors-only"),
+      all ? ["node", "tooling/services/with.mjs", ...served, "--", ...demo] : demo,
+    ];
+  },
   docs: () => [turbo("build"), ["node", "tooling/docs/support-matrix.mjs"], ["node", "tooling/docs/run.mjs"]],
   bench: (args) => [turbo("build"), ["node", "tooling/bench/run.mjs", ...args]],
+  services: (args) => [["node", "tooling/services/run.mjs", ...args]],
   changeset: (args) => [changeset(...args)],
   "release:version": () => [changeset("version"), biome("check", "--write")],
   "release:publish": () => [changeset("publish")],

@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { servers } from "../services/servers/index.mjs";
 import { Report } from "../test/report.mjs";
 
 const begin = "<!-- support-matrix: made by `node tooling/docs/support-matrix.mjs`, not by hand -->";
@@ -99,6 +100,19 @@ async function matrix(formerSuiteRow) {
   return rows.filter((line) => line !== undefined).join("\n");
 }
 
+/** A store of its own: in a folder, in memory, or on the server that the environment names. */
+function optionsFor(name, definition, temporary) {
+  if (name === "file") return { path: join(temporary, "file.jsonl") };
+  if (!Object.hasOwn(servers, name)) return "path" in definition.options ? { path: join(temporary, name) } : {};
+  const url = process.env[servers[name].variable];
+  if (!url) throw new Error(`${servers[name].variable} is not set; start it by: npm run services -- start ${name}`);
+  return {
+    postgres: { connectionString: url, table: "dataknobs_matrix" },
+    elasticsearch: { hosts: url, index: "dataknobs-matrix" },
+    s3: { endpointUrl: url, bucket: "dataknobs-matrix", createBucket: true },
+  }[name];
+}
+
 /** Opens the backend with one field declared and asks what becomes of every operator. */
 async function describeBackend({ openDatabase, operators, where }, folder, temporary) {
   const name = folder.slice("backend-".length);
@@ -107,8 +121,7 @@ async function describeBackend({ openDatabase, operators, where }, folder, tempo
     throw new Error(`packages/${folder} cannot be imported; is it built? ${error.message}`, { cause: error });
   });
   const factory = module[name];
-  const options = "path" in factory.definition.options ? { path: join(temporary, name) } : {};
-  const backend = factory(options);
+  const backend = factory(optionsFor(name, factory.definition, temporary));
   const sync = backend.capabilities.synchronous || backend.toSync !== undefined;
   const db = await openDatabase(backend, { indexes: [{ path: "declared" }] });
   try {

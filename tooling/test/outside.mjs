@@ -1,4 +1,6 @@
 import { missingChromium } from "../browser/chromium.mjs";
+import { provide } from "../services/manager.mjs";
+import { servers } from "../services/servers/index.mjs";
 
 /**
  * Suites that need something which not every machine can have: a server, Python, a browser.
@@ -22,4 +24,31 @@ export const outsideSuites = [
     command: ["node", "tooling/browser/run.mjs", ".results/chromium.json"],
     results: ".results/chromium.json",
   },
+  {
+    name: "services: manager",
+    missing: async () => undefined,
+    command: ["node", "tooling/services/tests/manager.mjs", ".results/services-manager.json"],
+    results: ".results/services-manager.json",
+  },
+  {
+    name: "services: session",
+    missing: () => missingServer(servers.postgres),
+    command: ["node", "tooling/services/tests/session.mjs", ".results/services-session.json"],
+    results: ".results/services-session.json",
+  },
+  ...Object.values(servers).map((server) => ({
+    name: `services: ${server.name}`,
+    missing: () => missingServer(server),
+    command: ["node", "tooling/services/tests/server.mjs", server.name, `.results/services-${server.name}.json`],
+    results: `.results/services-${server.name}.json`,
+  })),
 ];
+
+async function missingServer(server) {
+  try {
+    await provide(server);
+    return undefined;
+  } catch (error) {
+    return error.message;
+  }
+}

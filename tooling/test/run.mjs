@@ -1,13 +1,17 @@
 // All tests: build, lint, types, every package's Jest suite, package checks, the examples of READMEs and guides, packed
 // tarballs and example projects, and the suites that need something from outside. The last line is
 // `N passed, N failed`, summed from the result files. `--only=static,unit,docs,pack,outside` runs a part.
-import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+// Servers that packages need are started beside the first parts and stopped before the table.
+import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { foreground } from "../bootstrap/foreground.mjs";
 import { runBundle } from "../browser/bundle.mjs";
 import { runDocs } from "../docs/run.mjs";
 import { runMatrix } from "../docs/support-matrix.mjs";
 import { runPack } from "../pack/run.mjs";
+import { lacking, packages as listPackages } from "../services/packages.mjs";
+import { servers } from "../services/servers/index.mjs";
+import { openServers } from "../services/whole-run.mjs";
 import { crashed, readCounts } from "./counts.mjs";
 import { outsideSuites } from "./outside.mjs";
 import { runStatic } from "./static.mjs";
@@ -19,12 +23,7 @@ const only = process.argv
   .split(",");
 const wants = (part) => only === undefined || only.includes(part);
 
-const packages = readdirSync("packages")
-  .filter((folder) => existsSync(join("packages", folder, "package.json")))
-  .map((folder) => ({
-    folder: join("packages", folder),
-    name: JSON.parse(readFileSync(join("packages", folder, "package.json"), "utf8")).name,
-  }));
+const packages = listPackages();
 
 /** Rows of the closing table. */
 const rows = [];
@@ -45,23 +44,48 @@ async function part(title, run) {
   }
 }
 
-function packageTasks() {
-  const tasks = ["build", ...(wants("static") ? ["typecheck", "check"] : []), ...(wants("unit") ? ["test"] : [])];
-  const ends = runTurbo(tasks);
-  for (const { folder, name } of packages) {
-    for (const task of tasks) {
-      const end = ends.find((one) => one.package === name && one.task === task);
-      const ok = end?.ok === true;
-      const results = { test: "jest.json", check: "check.json" }[task];
-      if (results === undefined) {
-        const reason = end === undefined ? "did not run: a task that it depends on failed" : "see the output above";
-        row(name, task, single(`${name} ${task}`, ok, reason));
-        continue;
-      }
-      const counts = readCounts(join(folder, ".results", results));
-      // A runner may fail without a failing test, for example on a handle left open.
-      row(name, task, !ok && counts.failed === 0 ? { ...counts, ...failedRun(counts, name, task) } : counts);
-    }
+const taskResults = { test: "jest.json", check: "check.json" };
+
+/** Everything but the tests that need a server, so that the servers have the time to start. */
+async function packageTasks() {
+  const free = packages.filter((one) => one.servers.length === 0);
+  const overall = ["build", ...(wants("static") ? ["typecheck", "check"] : [])];
+  const tests = wants("unit") ? free.map(({ name }) => `${name}#test`) : [];
+  const ends = await runTurbo([...overall, ...tests]);
+  for (const one of packages) {
+    const tasks = [...overall, ...(tests.includes(`${one.name}#test`) ? ["test"] : [])];
+    for (const task of tasks) taskRow(one, task, ends);
+  }
+}
+
+/** The tests of the packages whose servers are there; the others are listed as not run. */
+async function serverTests() {
+  const needing = packages.filter((one) => one.servers.length > 0);
+  const there = needing.filter((one) => lacking(one).length === 0);
+  if (there.length === 0) return;
+  const ends = await runTurbo(there.map(({ name }) => `${name}#test`));
+  for (const one of there) taskRow(one, "test", ends);
+}
+
+function taskRow({ folder, name }, task, ends) {
+  const end = ends.find((one) => one.package === name && one.task === task);
+  const ok = end?.ok === true;
+  if (taskResults[task] === undefined) {
+    const reason = end === undefined ? "did not run: a task that it depends on failed" : "see the output above";
+    row(name, task, single(`${name} ${task}`, ok, reason));
+    return;
+  }
+  const counts = readCounts(join(folder, ".results", taskResults[task]));
+  // A runner may fail without a failing test, for example on a handle left open.
+  row(name, task, !ok && counts.failed === 0 ? { ...counts, ...failedRun(counts, name, task) } : counts);
+}
+
+/** Waits for the servers. One that this machine cannot have is told; one that does not start is a failure. */
+async function awaitServers() {
+  for (const { name, problem, cannotHave } of await running.ready()) {
+    const without = packages.filter((one) => one.servers.includes(name)).map((one) => one.name);
+    if (cannotHave) notRun.push(`the tests of ${without.join(", ")}: ${problem}`);
+    else row("(servers)", name, single(`${name} starts`, false, `${problem}\nNot run for it: ${without.join(", ")}`));
   }
 }
 
@@ -78,13 +102,9 @@ async function outside() {
     }
     rmSync(suite.results, { force: true });
     const [command, ...args] = suite.command;
-    const run = spawnSync(command === "node" ? process.execPath : command, args, { stdio: "inherit" });
+    const status = await foreground(command === "node" ? process.execPath : command, args);
     const counts = readCounts(suite.results);
-    row(
-      "(outside)",
-      suite.name,
-      run.status !== 0 && counts.failed === 0 ? failedRun(counts, suite.name, "run") : counts,
-    );
+    row("(outside)", suite.name, status !== 0 && counts.failed === 0 ? failedRun(counts, suite.name, "run") : counts);
   }
 }
 
@@ -107,6 +127,10 @@ for (const folder of [".", ...packages.map((one) => one.folder)]) {
   rmSync(join(folder, ".results"), { recursive: true, force: true });
 }
 
+// Not for the static checks alone, which are the quick ones.
+const needed = ["unit", "docs", "pack"].some(wants) ? [...new Set(packages.flatMap((one) => one.servers))] : [];
+const running = openServers(needed, wants("outside") ? Object.keys(servers) : []);
+
 if (wants("static")) {
   await part("lint, unused code, hygiene", async () => {
     await runStatic(join(".results", "static.json"));
@@ -114,6 +138,10 @@ if (wants("static")) {
   });
 }
 await part("packages", packageTasks);
+if (needed.length > 0) {
+  await part("servers", awaitServers);
+  if (wants("unit")) await part("packages that need a server", serverTests);
+}
 if (wants("docs")) {
   await part("examples of READMEs and guides", async () => {
     notRun.push(...(await runDocs(join(".results", "docs.json"))).notRun);
@@ -126,6 +154,11 @@ if (wants("docs")) {
 }
 if (wants("static") || wants("docs")) {
   await part("support table", async () => {
+    const without = packages.filter((one) => lacking(one).length > 0).map((one) => one.name);
+    if (without.length > 0) {
+      notRun.push(`the check of the support table, which asks every backend: no server for ${without.join(", ")}`);
+      return;
+    }
     await runMatrix(join(".results", "support.json"));
     row("(repository)", "support table", readCounts(join(".results", "support.json")));
   });
@@ -139,6 +172,7 @@ if (wants("pack")) {
   });
 }
 if (wants("outside")) await part("suites needing something from outside", outside);
+await running.close();
 
 for (const { where, suite, failures } of rows) {
   for (const { name, message } of failures) {
@@ -150,7 +184,7 @@ for (const { where, suite, failures } of rows) {
 printTable();
 if (notRun.length > 0) {
   console.log(`\n!! DID NOT RUN HERE (${notRun.length}) !!`);
-  for (const reason of notRun) console.log(`!! ${reason}`);
+  for (const reason of notRun) console.log(reason.replace(/^/gm, "!! "));
   if (process.env.CI === "true") console.log("!! With CI=true this fails the run.");
 }
 const sum = (column) => rows.reduce((total, one) => total + one[column], 0);

@@ -23,7 +23,7 @@ export interface Access {
   /** All that the body does, or nothing. */
   change<R>(call: Call, body: (lane: Lane) => Promise<Change<R>>): Promise<R>;
   open(statement: Statement, call: Call): Promise<Cursor>;
-  /** A change by one statement, or one appender, that is a transaction by itself; where none is open. */
+  /** A change that sees to its own transaction, where none is open. */
   alone?<R>(body: (lane: Lane) => Promise<R>): Promise<R>;
 }
 
@@ -130,7 +130,7 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-async function transact<R>(lane: Lane, body: (lane: Lane) => Promise<Change<R>>): Promise<R> {
+export async function transact<R>(lane: Lane, body: (lane: Lane) => Promise<Change<R>>): Promise<R> {
   await lane.exec("BEGIN TRANSACTION");
   let change: Change<R>;
   try {
@@ -153,6 +153,16 @@ async function rollback(lane: Lane): Promise<void> {
   }
 }
 
+async function isRolledBack(lane: Lane): Promise<boolean> {
+  try {
+    await lane.exec("SELECT 1");
+    return false;
+  } catch (error) {
+    if (isConflict(error)) return true;
+    throw error;
+  }
+}
+
 /** The one connection of an open transaction: one operation at a time; streams give way to statements. */
 export class Within implements Access {
   readonly #pool: Pool;
@@ -160,6 +170,7 @@ export class Within implements Access {
   readonly #streams = new Set<Texts>();
   #last: Promise<unknown> = Promise.resolve();
   #ended = false;
+  #failed = false;
 
   constructor(pool: Pool, lane: Lane) {
     this.#pool = pool;
@@ -194,7 +205,7 @@ export class Within implements Access {
       this.#ended = true;
       let broken = true;
       try {
-        if (statement === "COMMIT") await this.#lane.exec(statement);
+        if (statement === "COMMIT") await this.#commit();
         else await rollback(this.#lane);
         broken = false;
       } finally {
@@ -208,7 +219,21 @@ export class Within implements Access {
       if (this.#ended) throw new DataknobsError("NOT_OPEN", "The transaction has ended.", { backend: "duckdb" });
       return body();
     });
-    this.#last = work.catch(() => undefined);
+    this.#last = work.catch(() => {
+      this.#failed = true;
+    });
     return work;
+  }
+
+  /** DuckDB says yes to the COMMIT of a transaction that an error or an interrupt has rolled back. */
+  async #commit(): Promise<void> {
+    if (this.#failed && (await isRolledBack(this.#lane))) {
+      throw new DataknobsError(
+        "ABORTED",
+        "A statement of this transaction failed or was interrupted, and DuckDB rolled all of it back. Nothing was written.",
+        { backend: "duckdb" },
+      );
+    }
+    await this.#lane.exec("COMMIT");
   }
 }

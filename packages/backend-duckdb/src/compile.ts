@@ -51,13 +51,11 @@ export function dialectOf(layout: Layout): DuckDialect {
 
 export function compilerOf(dialect: DuckDialect, aggregates: NonNullable<Compiler<Sql>["aggregate"]>): Compiler<Sql> {
   const shared = compilerOfDialect(dialect);
-  // without a handler, the capabilities do not list it either
-  const { regex: _, ...leaves } = shared.leaf;
-  const { equals, in: within, like } = leaves;
+  const { equals, in: within, like } = shared.leaf;
   return {
     ...shared,
     leaf: {
-      ...leaves,
+      ...shared.leaf,
       equals: (leaf) => deepEquals(dialect, leaf, [leaf.operand]) ?? equals?.(leaf),
       in: (leaf) => deepEquals(dialect, leaf, leaf.operands) ?? within?.(leaf),
       like: (leaf) => (leaf.insensitive ? insensitiveLike(dialect, leaf) : like?.(leaf)),

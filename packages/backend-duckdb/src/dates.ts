@@ -6,12 +6,12 @@ import { type CompareOp, compareText, isoTime } from "@dataknobs/core/backend";
 import { falsehood, raw, type Sql, sql } from "@dataknobs/sql";
 
 /** 0000-01-01T00:00:00.000Z. */
-export const earliest = -62_167_219_200_000;
+const earliest = -62_167_219_200_000;
 /** 9999-12-31T23:59:59.999Z. */
-export const latest = 253_402_300_799_999;
+const latest = 253_402_300_799_999;
 
 /** The first time whose text is not below `text`, and whether it is the text. `latest + 1`: all are below. */
-export function placeOf(text: string): { readonly time: number; readonly exact: boolean } {
+function placeOf(text: string): { readonly time: number; readonly exact: boolean } {
   let low = earliest;
   let high = latest + 1;
   while (low < high) {
@@ -41,7 +41,7 @@ export function compareTime(column: Sql, op: "=" | CompareOp, text: string): Sql
 }
 
 /** A whole number that we made ourselves, so that the engine can compare it with a segment's least and greatest. */
-export function timeLiteral(time: number): Sql {
+function timeLiteral(time: number): Sql {
   return raw(`make_timestamp(${time}000)`);
 }
 

@@ -16,7 +16,7 @@ const sentences: { readonly [type: string]: readonly [ErrorCode, string] } = {
     "UNAVAILABLE",
     "DuckDB ran out of the memory that `memoryLimit` allows. Raise it, or ask for less at once.",
   ],
-  IO: ["UNAVAILABLE", "DuckDB could not read or write a file."],
+  IO: ["UNAVAILABLE", "DuckDB could not read or write a file; see `cause`. Its disk may be full."],
   HTTP: ["UNAVAILABLE", "DuckDB could not read a remote file."],
   Permission: ["PERMISSION_DENIED", "DuckDB was refused access to a file or an operation."],
   "Missing Extension": ["UNSUPPORTED", "This needs an extension of DuckDB that is not there."],
@@ -52,11 +52,13 @@ const statementTypes: ReadonlySet<string> = new Set([
   "Invalid",
 ]);
 
+const unwritten = /^TransactionContext Error: Failed to commit: Could not (?:open|read|write|fsync|truncate) /;
+
 /** `Constraint` of `Constraint Error: Duplicate key …`; `undefined` where it is none of DuckDB's. */
 export function duckdbType(error: unknown): string | undefined {
   if (!isErrorLike(error)) return undefined;
-  // an appender's errors come without their type; it has no others than those of constraints
-  if (error.message.startsWith("Failed to append: Duplicate key")) return "Constraint";
+  // what keeps a commit from the disk, comes under the type of conflicts
+  if (unwritten.test(error.message)) return "IO";
   // the driver puts what it was doing before some: "Failed to extract statements: Parser Error: …"
   return /^(?:Failed to [a-z ]+: )?([A-Za-z ]{2,40}?) Error: /.exec(error.message)?.[1];
 }

@@ -1,12 +1,11 @@
 /** One connection: statements one after another, and streams that are read chunk by chunk. */
-import type { Call } from "@dataknobs/core/backend";
+import { type Call, DataknobsError } from "@dataknobs/core/backend";
 import type { SqlValue, Statement } from "@dataknobs/sql";
 import {
   BIGINT,
   BLOB,
   BOOLEAN,
   DOUBLE,
-  type DuckDBAppender,
   type DuckDBConnection,
   type DuckDBResult,
   type DuckDBType,
@@ -43,14 +42,14 @@ export class Lane {
 
   /** The rows, all of them. */
   async rows({ text, params }: Statement, { signal }: Call): Promise<Row[]> {
-    const work = this.connection.runAndReadAll(text, params as DuckDBValue[], params.map(typeOf));
-    return (await this.#interruptible(work, signal)).getRows();
+    const start = () => this.connection.runAndReadAll(text, params as DuckDBValue[], params.map(typeOf));
+    return (await this.interruptible(start, signal)).getRows();
   }
 
   /** The number of rows that were changed. */
   async run({ text, params }: Statement, { signal }: Call): Promise<number> {
-    return (await this.#interruptible(this.connection.run(text, params as DuckDBValue[], params.map(typeOf)), signal))
-      .rowsChanged;
+    const start = () => this.connection.run(text, params as DuckDBValue[], params.map(typeOf));
+    return (await this.interruptible(start, signal)).rowsChanged;
   }
 
   async exec(text: string): Promise<void> {
@@ -59,16 +58,12 @@ export class Lane {
 
   /** A stream of rows of one text. It sees the store as it is now; another statement on this lane ends it. */
   async open({ text, params }: Statement, { signal }: Call): Promise<Texts> {
-    const work = this.connection.stream(text, params as DuckDBValue[], params.map(typeOf));
-    return new Texts(await this.#interruptible(work, signal));
+    const start = () => this.connection.stream(text, params as DuckDBValue[], params.map(typeOf));
+    return new Texts(await this.interruptible(start, signal));
   }
 
   async fetch(texts: Texts, { signal }: Call): Promise<readonly string[]> {
-    return this.#interruptible(texts.next(), signal);
-  }
-
-  appender(table: string): Promise<DuckDBAppender> {
-    return this.connection.createAppender(table);
+    return this.interruptible(() => texts.next(), signal);
   }
 
   interrupt(): void {
@@ -81,15 +76,22 @@ export class Lane {
     this.connection.closeSync();
   }
 
-  async #interruptible<R>(work: Promise<R>, signal: AbortSignal | undefined): Promise<R> {
-    if (signal === undefined) return work;
-    const stop = (): void => this.interrupt();
-    if (signal.aborted) stop();
+  /** Interrupts what was started, once the signal says so; and starts nothing after. */
+  async interruptible<R>(start: () => Promise<R>, signal: AbortSignal | undefined): Promise<R> {
+    if (signal === undefined) return start();
+    if (signal.aborted) throw new DataknobsError("ABORTED", "The call was aborted.", { backend: "duckdb" });
+    let again: NodeJS.Timeout | undefined;
+    const stop = (): void => {
+      this.interrupt();
+      // one that comes before the engine has begun is lost
+      again ??= setInterval(() => this.interrupt(), 10);
+    };
     signal.addEventListener("abort", stop);
     try {
-      return await work;
+      return await start();
     } finally {
       signal.removeEventListener("abort", stop);
+      clearInterval(again);
     }
   }
 }

@@ -2,8 +2,8 @@
  * The table: which columns there are, and which of them hold a declared field.
  *
  * A declared field of a type has one column of that type; a field without a type has one per common class. A value
- * that fits none of its field's columns stays in the JSON, and the row says so in `odd`. Where a column holds the
- * value, the JSON has null in its place: so the order of keys survives, and parents of nested fields are there.
+ * that fits none of its field's columns stays in the JSON, and the row says so in `odd`. What a column holds, the JSON
+ * has no more; objects that it was in are there still.
  */
 import { type FieldType, type IndexSpec, type Path, resolvePath, samePath } from "@dataknobs/core/backend";
 import { quoteIdentifier } from "@dataknobs/sql";
@@ -26,6 +26,18 @@ export interface DeclaredField {
   readonly unique: string | undefined;
 }
 
+/** A declared field, and where its first column is among those of all fields. */
+export interface SlotPlace extends DeclaredField {
+  readonly at: number;
+}
+
+export interface Places {
+  /** Fields of the record's own, by their names. */
+  readonly top: ReadonlyMap<string, SlotPlace>;
+  /** Fields of objects within. */
+  readonly nested: readonly SlotPlace[];
+}
+
 export interface Layout {
   readonly table: string;
   readonly fields: readonly DeclaredField[];
@@ -33,6 +45,7 @@ export interface Layout {
   readonly indexes: readonly IndexSpec[];
   /** Of all fields, in the order of the columns. */
   readonly slots: readonly Slot[];
+  readonly places: { readonly data: Places; readonly metadata: Places };
   /** Quoted names of the key columns of unique indexes. */
   readonly uniques: readonly string[];
   /** What FROM names: the table, or files. */
@@ -45,7 +58,7 @@ export const metaTable = "dataknobs";
 /** Of every table, in their order; the slots of fields follow, then the keys of unique indexes. */
 export const baseColumns = ["id", "data", "metadata", "types", "version", "created_at", "updated_at", "odd"] as const;
 
-export const baseTypes: { readonly [K in (typeof baseColumns)[number]]: string } = {
+const baseTypes: { readonly [K in (typeof baseColumns)[number]]: string } = {
   id: "VARCHAR PRIMARY KEY",
   data: "JSON",
   metadata: "JSON",
@@ -56,7 +69,7 @@ export const baseTypes: { readonly [K in (typeof baseColumns)[number]]: string }
   odd: "BOOLEAN",
 };
 
-export const slotTypes: { readonly [K in SlotKind]: string } = {
+const slotTypes: { readonly [K in SlotKind]: string } = {
   number: "DOUBLE",
   string: "VARCHAR",
   boolean: "BOOLEAN",
@@ -105,9 +118,26 @@ export function makeLayout(
     fields,
     indexes,
     slots: fields.flatMap((field) => field.slots),
+    places: { data: placesOf(fields, "data"), metadata: placesOf(fields, "metadata") },
     uniques: fields.flatMap(({ unique }) => (unique === undefined ? [] : [unique])),
     source,
   });
+}
+
+function placesOf(fields: readonly DeclaredField[], root: "data" | "metadata"): Places {
+  let at = 0;
+  const places = fields.map((field) => {
+    const place = { ...field, at };
+    at += field.slots.length;
+    return place;
+  });
+  const own = places.filter(({ path }) => path.root === root);
+  return {
+    top: new Map(
+      own.flatMap((place) => (place.path.segments.length === 1 ? [[place.path.segments[0] as string, place]] : [])),
+    ),
+    nested: own.filter(({ path }) => path.segments.length > 1),
+  };
 }
 
 /** Every column, quoted, in the order of the table. */

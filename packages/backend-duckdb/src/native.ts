@@ -33,19 +33,11 @@ export async function nativeRows(
   if (statement.trim() === "")
     throw new DataknobsError("INVALID_QUERY", "The statement is empty.", { backend: "duckdb" });
   const bound = parameters.map(bind);
-  const { connection } = lane;
-  const stop = (): void => lane.interrupt();
-  call.signal?.addEventListener("abort", stop);
-  try {
-    const reader = await connection.runAndReadAll(
-      statement,
-      bound.map(({ value }) => value),
-      bound.map(({ type }) => type),
-    );
-    return reader.returnType === ResultReturnType.QUERY_RESULT ? (reader.getRowObjectsJS() as NativeRow[]) : [];
-  } finally {
-    call.signal?.removeEventListener("abort", stop);
-  }
+  const values = bound.map(({ value }) => value);
+  const types = bound.map(({ type }) => type);
+  const start = () => lane.connection.runAndReadAll(statement, values, types);
+  const reader = await lane.interruptible(start, call.signal);
+  return reader.returnType === ResultReturnType.QUERY_RESULT ? (reader.getRowObjectsJS() as NativeRow[]) : [];
 }
 
 interface Bound {

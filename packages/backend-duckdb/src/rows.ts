@@ -1,166 +1,176 @@
-/** Rows on their way in: by the Appender where there are many, by statements where there are few. */
-
-import { setImmediate } from "node:timers/promises";
-import type { WireRecord } from "@dataknobs/core/backend";
-import { join, raw, type Sql, type SqlValue, sql } from "@dataknobs/sql";
-import { type DuckDBAppender, DuckDBTimestampValue } from "@duckdb/node-api";
+/**
+ * Rows on their way in. Many travel as one text per column, the values joined by U+0000, which no record holds: the
+ * driver takes a call for each value of its Appender, and blocks this thread while DuckDB indexes them. Here DuckDB
+ * splits and indexes on threads of its own, one part of a batch while the next one is made.
+ */
+import type { Call, WireRecord } from "@dataknobs/core/backend";
+import { join, raw, type Sql, sql } from "@dataknobs/sql";
 import type { Lane } from "./lane.js";
-import { columnsOf, type Layout, type SlotKind, tableDefinition } from "./layout.js";
+import { baseColumns, columnsOf, type Layout, type SlotKind } from "./layout.js";
 import { finish } from "./select.js";
-import { type Content, contentOf, type SlotValue } from "./values.js";
+import { type ColumnValue, columnsFrom } from "./split.js";
 
-/** More rows than this are worth an appender. */
+/** More rows than this are worth a text per column. */
 const fewRows = 4;
-/** Appending runs on this thread: others get their turn after so many rows. */
-const rowsAtOnce = 20_000;
+const rowsAtOnce = 16_384;
 
-let lastTime = Number.NaN;
-let lastValue = new DuckDBTimestampValue(0n);
-
-/** Neighbours are often written in the same millisecond. */
-function timestamp(time: number): DuckDBTimestampValue {
-  if (time !== lastTime) {
-    lastTime = time;
-    lastValue = new DuckDBTimestampValue(BigInt(time) * 1000n);
-  }
-  return lastValue;
+/** Records, or what becomes them when it is its turn. */
+export interface Records {
+  readonly length: number;
+  slice(start: number, end: number): readonly WireRecord[];
 }
 
-/** Whether any of the rows is odd. */
-export async function insertRows(lane: Lane, layout: Layout, records: readonly WireRecord[]): Promise<boolean> {
-  if (records.length > fewRows) return appendRows(lane, layout, layout.table, records);
-  if (records.length === 0) return false;
-  const { statement, odd } = insertStatement(layout, records);
-  await lane.run(finish(statement, true), {});
-  return odd;
+interface Rows {
+  /** A relation, or the rows of VALUES; both have the columns of the table. */
+  readonly source: Sql;
+  readonly odd: boolean;
 }
 
-export function insertStatement(layout: Layout, records: readonly WireRecord[]): { statement: Sql; odd: boolean } {
-  const contents = records.map((record) => contentOf(layout, record));
-  const values = records.map(
-    (record, index) => sql`(${join(valuesOf(layout, record, contents[index] as Content), ", ")})`,
-  );
-  const statement = sql`INSERT INTO ${raw(layout.source)} VALUES ${join(values, ", ")}`;
-  return { statement, odd: contents.some(({ odd }) => odd) };
-}
-
-/** Replaces all of rows that are there. Whether any is odd now. */
-export async function updateRows(lane: Lane, layout: Layout, records: readonly WireRecord[]): Promise<boolean> {
-  if (records.length === 0) return false;
-  const columns = columnsOf(layout).slice(1);
-  const table = raw(layout.source);
-  let odd = false;
-  if (records.length <= fewRows) {
-    for (const record of records) {
-      const content = contentOf(layout, record);
-      odd ||= content.odd;
-      const [, ...values] = valuesOf(layout, record, content);
-      const set = join(
-        values.map((value, index) => sql`${raw(columns[index] as string)} = ${value}`),
-        ", ",
-      );
-      await lane.run(finish(sql`UPDATE ${table} SET ${set} WHERE id = ${record.id}`, true), {});
-    }
-    return odd;
-  }
-  await lane.exec(`CREATE OR REPLACE TEMP TABLE ${staged} ${tableDefinition(layout).replace(" PRIMARY KEY", "")}`);
-  odd = await appendRows(lane, layout, staged, records);
-  const set = columns.map((column) => `${column} = new.${column}`).join(", ");
-  await lane.exec(`UPDATE ${layout.source} AS old SET ${set} FROM temp.${staged} AS new WHERE old.id = new.id`);
-  await lane.exec(`DROP TABLE temp.${staged}`);
-  return odd;
-}
-
-const staged = "dataknobs_staged";
-
-function valuesOf(layout: Layout, { id, version, createdAt, updatedAt }: WireRecord, content: Content): Sql[] {
-  const value = (one: SqlValue): Sql => (one === null ? raw("NULL") : sql`${one}`);
-  return [
-    ...[id, content.data, content.metadata, content.types, version].map(value),
-    time(createdAt),
-    time(updatedAt),
-    raw(content.odd ? "TRUE" : "NULL"),
-    ...content.slots.map((one, index) =>
-      one !== null && layout.slots[index]?.kind === "date" ? time(one as number) : value(one),
-    ),
-    ...content.keys.map(value),
-  ];
-}
-
-function time(ms: number): Sql {
-  return sql`make_timestamp(${BigInt(ms) * 1000n})`;
-}
-
-/** Whether any of the rows is odd. Constraint errors come when the appender is closed, and nothing of it stays then. */
-export async function appendRows(
+/** New rows. `beforeOdd` is called before the first odd one is written. */
+export async function insertRows(
   lane: Lane,
   layout: Layout,
-  table: string,
-  records: Iterable<WireRecord>,
-  beforeOdd: () => void = () => undefined,
-): Promise<boolean> {
-  const appender = await lane.appender(table);
-  const kinds = layout.slots.map(({ kind }) => kind);
-  let odd = false;
-  let count = 0;
-  try {
+  records: Records,
+  beforeOdd: () => void,
+  call: Call,
+  table: Sql = raw(layout.source),
+): Promise<void> {
+  await inParts(layout, records, beforeOdd, async ({ source }) => {
+    await lane.run(finish(sql`INSERT INTO ${table} ${source}`, true), call);
+  });
+}
+
+/** Replaces all of rows that are there. */
+export async function updateRows(
+  lane: Lane,
+  layout: Layout,
+  records: readonly WireRecord[],
+  beforeOdd: () => void,
+  call: Call,
+): Promise<void> {
+  const table = raw(layout.source);
+  const [, ...columns] = columnsOf(layout);
+  if (records.length <= fewRows) {
+    const kinds = kindsOf(layout);
     for (const record of records) {
-      const content = contentOf(layout, record);
-      odd ||= content.odd;
-      appendRow(appender, kinds, record, content);
-      if (++count % rowsAtOnce === 0) await setImmediate();
+      const { values, odd } = columnsFrom(layout, [record]);
+      if (odd) beforeOdd();
+      const set = columns.map((column, index) => {
+        const value = asParameter(kinds[index + 1], values[index + 1]?.[0] as ColumnValue);
+        return sql`${raw(column)} = ${value}`;
+      });
+      await lane.run(finish(sql`UPDATE ${table} SET ${join(set, ", ")} WHERE id = ${record.id}`, true), call);
     }
-  } catch (error) {
-    appender.clear();
-    throw error;
-  }
-  if (odd) beforeOdd();
-  appender.closeSync();
-  return odd;
-}
-
-function appendRow(
-  appender: DuckDBAppender,
-  kinds: readonly SlotKind[],
-  { id, version, createdAt, updatedAt }: WireRecord,
-  content: Content,
-): void {
-  appender.appendVarchar(id);
-  appender.appendVarchar(content.data);
-  appendText(appender, content.metadata);
-  appendText(appender, content.types);
-  appender.appendVarchar(version);
-  appender.appendTimestamp(timestamp(createdAt));
-  appender.appendTimestamp(timestamp(updatedAt));
-  if (content.odd) appender.appendBoolean(true);
-  else appender.appendNull();
-  for (let index = 0; index < kinds.length; index++)
-    appendSlot(appender, kinds[index] as SlotKind, content.slots[index] as SlotValue);
-  for (const key of content.keys) appendText(appender, key);
-  appender.endRow();
-}
-
-function appendText(appender: DuckDBAppender, text: string | null): void {
-  if (text === null) appender.appendNull();
-  else appender.appendVarchar(text);
-}
-
-function appendSlot(appender: DuckDBAppender, kind: SlotKind, value: SlotValue): void {
-  if (value === null) {
-    appender.appendNull();
     return;
   }
-  switch (kind) {
-    case "number":
-      appender.appendDouble(value as number);
-      return;
-    case "boolean":
-      appender.appendBoolean(value as boolean);
-      return;
-    case "date":
-      appender.appendTimestamp(timestamp(value as number));
-      return;
-    default:
-      appender.appendVarchar(value as string);
-  }
+  const set = raw(columns.map((column) => `${column} = new.${column}`).join(", "));
+  const names = raw(columnsOf(layout).join(", "));
+  await inParts(layout, records, beforeOdd, async ({ source }) => {
+    const update = sql`UPDATE ${table} AS old SET ${set} FROM (${source}) AS new (${names}) WHERE old.id = new.id`;
+    await lane.run(finish(update, true), call);
+  });
 }
+
+/** One after the other, the next one made while the last one is written. */
+async function inParts(
+  layout: Layout,
+  records: Records,
+  beforeOdd: () => void,
+  write: (rows: Rows) => Promise<void>,
+): Promise<void> {
+  let writing = Promise.resolve();
+  for (let start = 0; start < records.length; start += rowsAtOnce) {
+    const rows = rowsOf(layout, records.slice(start, start + rowsAtOnce));
+    await writing;
+    if (rows.odd) beforeOdd();
+    writing = write(rows);
+    // awaited above or below, where it throws
+    writing.catch(() => undefined);
+  }
+  await writing;
+}
+
+/** The rows as `INSERT INTO … ` goes on. */
+export function rowsOf(layout: Layout, records: readonly WireRecord[]): Rows {
+  const { values, odd } = columnsFrom(layout, records);
+  const kinds = kindsOf(layout);
+  if (records.length <= fewRows) {
+    const rows = records.map((_, row) => {
+      const one = values.map((column, index) => asParameter(kinds[index], column[row] as ColumnValue));
+      return sql`(${join(one, ", ")})`;
+    });
+    return { source: sql`VALUES ${join(rows, ", ")}`, odd };
+  }
+  const texts: Sql[] = [];
+  const read: Sql[] = [];
+  values.forEach((column, index) => {
+    const before = read[index - 1];
+    // as the two times of new records, or columns without a value
+    if (before !== undefined && kinds[index] === kinds[index - 1] && isSame(column, values[index - 1])) {
+      read.push(before);
+      return;
+    }
+    const name = `v${index}`;
+    const { text, read: cast } = textOf(kinds[index], column);
+    if (text !== undefined) texts.push(sql`unnest(string_split(${text}, chr(0))) AS ${raw(name)}`);
+    read.push(raw(cast(name)));
+  });
+  return { source: sql`SELECT ${join(read, ", ")} FROM (SELECT ${join(texts, ", ")})`, odd };
+}
+
+function isSame(a: readonly ColumnValue[], b: readonly ColumnValue[] | undefined): boolean {
+  return a.every((value, row) => value === b?.[row]);
+}
+
+/** Of each column of the table; `undefined` for texts. */
+function kindsOf({ slots }: Layout): (SlotKind | undefined)[] {
+  return [...baseColumns.map((name) => baseKinds[name]), ...slots.map(({ kind }) => kind)];
+}
+
+const baseKinds: { readonly [name: string]: SlotKind } = { created_at: "date", updated_at: "date", odd: "boolean" };
+
+function asParameter(kind: SlotKind | undefined, value: ColumnValue): Sql {
+  if (value === null) return raw("NULL");
+  return kind === "date" ? sql`make_timestamp(${BigInt(value) * 1000n})` : sql`${value}`;
+}
+
+interface ColumnText {
+  /** `undefined`: nothing but nulls. */
+  readonly text: string | undefined;
+  /** The column's value of one of the texts. */
+  read(text: string): string;
+}
+
+function textOf(kind: SlotKind | undefined, values: readonly ColumnValue[]): ColumnText {
+  const nulls = values.includes(null);
+  if (nulls && values.every((value) => value === null)) return { text: undefined, read: () => "NULL" };
+  const cast = kind === undefined ? undefined : casts[kind];
+  if (cast !== undefined) {
+    // `join` makes empty texts of nulls
+    const texts = kind === "date" ? values.map(timeText) : values;
+    return { text: texts.join("\0"), read: (text) => cast(nulls ? `nullif(${text}, '')` : text) };
+  }
+  if (!nulls) return { text: values.join("\0"), read: (text) => text };
+  // an empty text is no null
+  const marked = values.map((value) => (value === null ? null : `.${value}`));
+  return { text: marked.join("\0"), read: (text) => `CASE WHEN ${text} <> '' THEN substr(${text}, 2) END` };
+}
+
+let lastTime: ColumnValue = null;
+let lastText = "";
+
+/** Neighbours are often written in the same millisecond, and to write such numbers is dear. */
+function timeText(time: ColumnValue): string | null {
+  if (time === null) return null;
+  if (time !== lastTime) {
+    lastText = String(time);
+    lastTime = time;
+  }
+  return lastText;
+}
+
+const casts: { readonly [K in SlotKind]?: (text: string) => string } = {
+  number: (text) => `${text}::DOUBLE`,
+  boolean: (text) => `${text}::BOOLEAN`,
+  date: (text) => `make_timestamp(${text}::BIGINT * 1000)`,
+};

@@ -1,6 +1,6 @@
 /** The table: made where it is missing, checked where it is there, written anew when declared fields change. */
-import { type Call, DataknobsError, type IndexSpec, pathKey } from "@dataknobs/core/backend";
-import { quoteIdentifier } from "@dataknobs/sql";
+import { type Call, DataknobsError, type IndexSpec, parseJson, pathKey } from "@dataknobs/core/backend";
+import { quoteIdentifier, raw } from "@dataknobs/sql";
 import type { Access } from "./access.js";
 import type { Lane } from "./lane.js";
 import {
@@ -17,10 +17,10 @@ import {
   tableDefinition,
 } from "./layout.js";
 import type { Settings } from "./options.js";
-import { appendRows } from "./rows.js";
+import { insertRows } from "./rows.js";
 import { recordColumn } from "./select.js";
 import type { Table } from "./table.js";
-import { type RowJson, recordOf } from "./values.js";
+import { recordOf } from "./values.js";
 
 const none: Call = {};
 
@@ -67,7 +67,7 @@ async function inspect(lane: Lane, table: string): Promise<Layout | undefined> {
         "with `table`, and copy what it holds with `db.sql` or `db.write`.",
     );
   }
-  const layout = JSON.parse(text) as StoredLayout;
+  const layout = parseJson(text) as unknown as StoredLayout;
   if (layout.version > layoutVersion) {
     throw bad(
       `The table "${table}" has layout ${layout.version} of a newer version of this library; this one knows up to ${layoutVersion}.`,
@@ -135,8 +135,8 @@ async function rewrite(lane: Lane, before: Layout, after: Layout): Promise<boole
     const text = `SELECT ${column} FROM (SELECT * FROM ${before.source} WHERE id > $1 ORDER BY id LIMIT ${rowsAtOnce})`;
     const rows = await lane.rows({ text, params: [last] }, none);
     if (rows.length === 0) break;
-    const records = rows.map(([json]) => recordOf(before, JSON.parse(json as string) as RowJson));
-    odd = (await appendRows(lane, after, name, records)) || odd;
+    const records = rows.map(([json]) => recordOf(before, json as string));
+    await insertRows(lane, after, records, () => (odd = true), none, raw(source));
     last = records.at(-1)?.id ?? "";
   }
   await checkUnique(lane, after, source);

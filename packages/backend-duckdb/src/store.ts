@@ -24,7 +24,7 @@ import type { Layout } from "./layout.js";
 import { nativeRows } from "./native.js";
 import { countSelect, deleteStatement, finish, recordColumn, scanSelect } from "./select.js";
 import type { Table } from "./table.js";
-import { type RowJson, recordOf } from "./values.js";
+import { recordOf } from "./values.js";
 import { insertNew, insertOne, manyRecords, mergeOne, writeAll } from "./write.js";
 
 export class TableStore implements Store<Sql> {
@@ -52,7 +52,7 @@ export class TableStore implements Store<Sql> {
       this.#check(layout);
       const records = new Map<string, WireRecord>();
       for (const [text] of rows) {
-        const record = recordOf(layout, JSON.parse(text as string) as RowJson);
+        const record = recordOf(layout, text as string);
         records.set(record.id, record);
       }
       return ids.map((id) => records.get(id));
@@ -71,7 +71,7 @@ export class TableStore implements Store<Sql> {
   async #insertAlone(ops: readonly WriteOp[], call: Call): Promise<readonly WriteOutcome[] | undefined> {
     const [first] = ops;
     if (ops.length === 1 && first?.kind === "insert") {
-      return this.#access.alone?.((lane) => insertOne(lane, this.#table, first));
+      return this.#access.alone?.((lane) => insertOne(lane, this.#table, first, call));
     }
     return ops.length < manyRecords
       ? undefined
@@ -99,7 +99,7 @@ export class TableStore implements Store<Sql> {
       for (;;) {
         const texts = await guarded(() => cursor.next());
         if (texts.length === 0) return;
-        yield await guarded(async () => texts.map((text) => recordOf(layout, JSON.parse(text) as RowJson)));
+        yield await guarded(async () => texts.map((text) => recordOf(layout, text)));
       }
     } finally {
       await cursor.close();

@@ -4,7 +4,6 @@
  */
 import {
   type Call,
-  compareText,
   DataknobsError,
   type DeleteOp,
   type InsertOp,
@@ -15,15 +14,16 @@ import {
   type WriteOutcome,
 } from "@dataknobs/core/backend";
 import { raw, sql } from "@dataknobs/sql";
-import type { Change } from "./access.js";
+import { type Change, transact } from "./access.js";
 import { listOf } from "./compile.js";
 import { isConflict } from "./errors.js";
 import type { Lane } from "./lane.js";
 import { type Layout, metaTable } from "./layout.js";
-import { appendRows, insertRows, insertStatement, updateRows } from "./rows.js";
+import { insertRows, type Records, rowsOf, updateRows } from "./rows.js";
 import { finish, recordColumn } from "./select.js";
+import { uniqueKeys } from "./split.js";
 import type { Table } from "./table.js";
-import { contentOf, type RowJson, recordOf } from "./values.js";
+import { recordOf } from "./values.js";
 
 type Put = Exclude<WriteOp, DeleteOp>;
 type Metadata = Pick<WireRecord, "metadata" | "metadataTypes">;
@@ -67,12 +67,9 @@ export async function writeAll(
   return { result: outcomes };
 }
 
-// DuckDB keeps the rows of an appender to itself until there are 204,800.
-const mostAtOnce = 200_000;
-
 /**
- * Many new records by one appender and no transaction around it, which would make the index of the ids twice.
- * `undefined`: nothing was written, and the general way has to look why.
+ * Many new records, whose ids lie where there are none. `undefined`: nothing was written, and the general way has to
+ * look why.
  */
 export async function insertNew(
   lane: Lane,
@@ -81,25 +78,38 @@ export async function insertNew(
   call: Call,
 ): Promise<readonly WriteOutcome[] | undefined> {
   const { layout } = table;
-  if (ops.length > mostAtOnce || layout.uniques.length > 0 || !isNew(ops)) return undefined;
-  if (!(await isFree(lane, layout, ops, call))) return undefined;
+  const range = layout.uniques.length > 0 ? undefined : rangeOf(ops);
+  if (range === undefined || !(await isFree(lane, layout, range, call))) return undefined;
+  const inserts = ops as readonly InsertOp[];
+  const records: Records = {
+    length: inserts.length,
+    slice: (start, end) => inserts.slice(start, end).map((op) => recordFrom(op, op.at, op)),
+  };
   try {
-    await appendRows(lane, layout, layout.table, recordsOf(ops), () => table.markOdd());
+    return await transact(lane, async () => {
+      await insertRows(lane, layout, records, () => table.markOdd(), call);
+      return { result: outcomesOf(inserts) };
+    });
   } catch (error) {
     if (isConflict(error)) return undefined;
     throw error;
   }
-  return outcomesOf(ops);
 }
 
 /** One new record by one statement. `undefined`: as for {@link insertNew}. */
-export async function insertOne(lane: Lane, table: Table, op: InsertOp): Promise<readonly WriteOutcome[] | undefined> {
+export async function insertOne(
+  lane: Lane,
+  table: Table,
+  op: InsertOp,
+  call: Call,
+): Promise<readonly WriteOutcome[] | undefined> {
   const { layout } = table;
   if (layout.uniques.length > 0) return undefined;
-  const insert = insertStatement(layout, [recordFrom(op, op.at, op)]);
-  if (insert.odd) table.markOdd();
+  const { source, odd } = rowsOf(layout, [recordFrom(op, op.at, op)]);
+  if (odd) table.markOdd();
   try {
-    const count = await lane.run(finish(sql`${insert.statement} ON CONFLICT DO NOTHING`, true), {});
+    const insert = sql`INSERT INTO ${raw(layout.source)} ${source} ON CONFLICT DO NOTHING`;
+    const count = await lane.run(finish(insert, true), call);
     return count === 0 ? [exists] : outcomesOf([op]);
   } catch (error) {
     if (isConflict(error)) return undefined;
@@ -115,25 +125,25 @@ function recordFrom(
   return { id, data, types, metadata, metadataTypes, version, createdAt, updatedAt: at };
 }
 
-/** More of them are worth a look at the range of their ids. */
+/** So many are worth a look at the range of their ids. */
 export const manyRecords = 64;
 
-/** A batch of nothing but inserts of different ids. */
-function isNew(ops: readonly WriteOp[]): ops is readonly InsertOp[] {
-  if (ops.length < manyRecords) return false;
-  let last = "";
+/**
+ * The least and the greatest id of a batch of nothing but inserts of different ids. In the order of JavaScript, which
+ * for a few ids is not that of DuckDB: what is overlooked then is a conflict later.
+ */
+function rangeOf(ops: readonly WriteOp[]): readonly [least: string, greatest: string] | undefined {
+  let least = ops[0]?.id ?? "";
+  let greatest = "";
   let ascending = true;
   for (const { kind, id } of ops) {
-    if (kind !== "insert") return false;
-    ascending &&= id > last;
-    last = id;
+    if (kind !== "insert") return undefined;
+    if (id > greatest) greatest = id;
+    else ascending = false;
+    if (id < least) least = id;
   }
-  return ascending || new Set(ops.map(({ id }) => id)).size === ops.length;
-}
-
-/** One by one, so that each is gone again before the next. */
-function* recordsOf(ops: readonly InsertOp[]): Generator<WireRecord, void> {
-  for (const op of ops) yield recordFrom(op, op.at, op);
+  if (!ascending && new Set(ops.map(({ id }) => id)).size < ops.length) return undefined;
+  return [least, greatest];
 }
 
 function outcomesOf(ops: readonly InsertOp[]): readonly WriteOutcome[] {
@@ -174,7 +184,7 @@ async function readStates(
       version: version as string,
       createdAt: createdAt as number,
       keys: uniques.map((key) => (key === null ? null : unmarked(key))),
-      kept: text === null ? undefined : recordOf(layout, JSON.parse(text as string) as RowJson),
+      kept: text === null ? undefined : recordOf(layout, text as string),
     });
   }
   return states;
@@ -185,16 +195,15 @@ function unmarked(text: unknown): string {
   return (text as string).slice(1);
 }
 
-/** Whether no id lies between the least and the greatest of these: with ids in order of time that is told at once. */
-async function isFree(lane: Lane, { source }: Layout, ops: readonly InsertOp[], call: Call): Promise<boolean> {
-  let least = ops[0]?.id ?? "";
-  let greatest = least;
-  for (const { id } of ops) {
-    if (compareText(id, least) < 0) least = id;
-    else if (compareText(id, greatest) > 0) greatest = id;
-  }
+/** Whether there is no id in the range: with ids in order of time that is told at once. */
+async function isFree(
+  lane: Lane,
+  { source }: Layout,
+  range: readonly [least: string, greatest: string],
+  call: Call,
+): Promise<boolean> {
   const text = `SELECT 1 FROM ${source} WHERE id BETWEEN $1 AND $2 LIMIT 1`;
-  return (await lane.rows({ text, params: [least, greatest] }, call)).length === 0;
+  return (await lane.rows({ text, params: range }, call)).length === 0;
 }
 
 /** Of each unique index: who has the values that are written, and those that the records written had. */
@@ -210,7 +219,7 @@ async function readOwners(
     const wanted = new Set<string>();
     for (const op of ops) {
       // an update's own metadata is not known yet; a value that it keeps there is no other's
-      const key = op.kind === "delete" ? null : contentOf(layout, { ...op, metadata: op.metadata ?? {} }).keys[index];
+      const key = op.kind === "delete" ? null : uniqueKeys(layout, { ...op, metadata: op.metadata ?? {} })[index];
       if (key !== null && key !== undefined) wanted.add(key);
     }
     const owner = new Map<string, string>();
@@ -258,7 +267,7 @@ class Play {
     const keeps = metadata === undefined;
     const kept = keeps ? (state?.kept ?? { metadata: {}, metadataTypes: null }) : { metadata, metadataTypes };
     const record = recordFrom(op, createdAt, kept);
-    const keys = this.#owners.length === 0 ? [] : contentOf(this.#layout, record).keys;
+    const keys = this.#owners.length === 0 ? [] : uniqueKeys(this.#layout, record);
     const taken = keys.findIndex((key, index) => key !== null && (this.#owners[index]?.get(key) ?? id) !== id);
     if (taken >= 0) return { status: "duplicate", index: uniqueName(this.#layout, taken) };
     this.#set(id, state, { version, createdAt, keys, kept, record });
@@ -284,8 +293,9 @@ class Play {
       else if (this.#before.has(id)) gone.push(id);
     }
     await deleteRows(lane, this.#layout, gone, call);
-    const odd = [await updateRows(lane, this.#layout, changed), await insertRows(lane, this.#layout, added)];
-    if (odd.includes(true)) table.markOdd();
+    const beforeOdd = (): void => table.markOdd();
+    await updateRows(lane, this.#layout, changed, beforeOdd, call);
+    await insertRows(lane, this.#layout, added, beforeOdd, call);
   }
 }
 
@@ -306,10 +316,10 @@ function uniqueName({ fields, indexes }: Layout, at: number): string {
 }
 
 /** One record, if it is there. */
-export async function readRecord(lane: Lane, layout: Layout, id: string, call: Call): Promise<WireRecord | undefined> {
+async function readRecord(lane: Lane, layout: Layout, id: string, call: Call): Promise<WireRecord | undefined> {
   const select = sql`SELECT ${recordColumn(layout)} FROM ${raw(layout.source)} WHERE id = ${id}`;
   const [row] = await lane.rows(finish(select, true), call);
-  return row === undefined ? undefined : recordOf(layout, JSON.parse(row[0] as string) as RowJson);
+  return row === undefined ? undefined : recordOf(layout, row[0] as string);
 }
 
 export async function mergeOne(lane: Lane, table: Table, op: MergeOp, call: Call): Promise<Change<WriteOutcome>> {

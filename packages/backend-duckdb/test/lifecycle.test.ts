@@ -198,6 +198,29 @@ describe("transactions", () => {
     expect(await a.count(query)).toBe(10);
   });
 
+  it("one whose statement was interrupted is not taken for committed", async () => {
+    await using db = await openDatabase(duckdb());
+    const long = "SELECT count(*) FROM range(1000000) a, range(10000000) b";
+    const code = await codeOf(
+      db.transaction(async (tx) => {
+        await tx.create({ n: 1 });
+        expect(await codeOf(tx.sql(long, [], { signal: AbortSignal.timeout(100) }))).toMatch(/ABORTED|TIMEOUT/);
+      }),
+    );
+    expect(code).toBe("ABORTED");
+    expect(await db.count()).toBe(0);
+  });
+
+  it("one with a statement that is no SQL goes on", async () => {
+    await using db = await openDatabase(duckdb());
+    await db.transaction(async (tx) => {
+      await tx.create({ n: 1 });
+      expect(await codeOf(tx.sql("SELEC 1"))).toBe("INVALID_QUERY");
+      await tx.create({ n: 2 });
+    });
+    expect(await db.count()).toBe(2);
+  });
+
   it("a write inside while a stream of the transaction is open gives way, and loses no row", async () => {
     await using db = await openDatabase(duckdb());
     await db.createMany(Array.from({ length: 10_000 }, (_, n) => ({ data: { n } })));
@@ -230,6 +253,21 @@ describe("streams and statements", () => {
     expect(Date.now() - start).toBeLessThan(5000);
     expect(await db.count()).toBe(0);
   });
+
+  it("an abort amid a batch: all of it is there, or nothing", async () => {
+    await using db = await openDatabase(duckdb(), { indexes: [{ path: "n", type: "number" }] });
+    const batch = Array.from({ length: 40_000 }, (_, n) => ({ data: { n, text: `text ${n}` } }));
+    for (const ms of [30, 100, 300]) {
+      await db.clear();
+      const code = await codeOf(db.createMany(batch, { signal: AbortSignal.timeout(ms) }));
+      expect(["none", "ABORTED", "TIMEOUT"]).toContain(code);
+      // what was aborted may still be on its way back
+      await db.create({ n: -1 });
+      const count = (await db.count()) - 1;
+      expect([0, 40_000]).toContain(count);
+      if (code === "none") expect(count).toBe(40_000);
+    }
+  }, 60_000);
 
   it("sql: windows, joins and parameters; what is wrong is INVALID_QUERY without the driver's words", async () => {
     await using db = await openDatabase(duckdb(), {

@@ -18,8 +18,8 @@ import {
   statSync,
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { errnoOf } from "./errors.js";
 import { fault } from "./fault.js";
-import { errnoOf } from "./lock.js";
 import { flush, flushFolder, perform, type Steps, writeAll } from "./steps.js";
 
 /** The file that a path leads to in the end, there or not. */
@@ -54,7 +54,7 @@ export interface ReplaceOptions {
 /** Replaces or creates a file. */
 export function* replaceFile(path: string, content: readonly Uint8Array[], options: ReplaceOptions): Steps<void> {
   const before = statSync(path, { throwIfNoEntry: false });
-  const temporary = `${temporaryPrefix(path)}${process.pid}-${Math.random().toString(36).slice(2)}.tmp`;
+  const temporary = temporaryName(path);
   const fd = openSync(temporary, "wx", 0o666);
   try {
     try {
@@ -63,21 +63,21 @@ export function* replaceFile(path: string, content: readonly Uint8Array[], optio
       for (const bytes of content) {
         yield* perform(writeAll(fd, bytes, position));
         position += bytes.length;
-        fault("temporary");
+        yield* fault({ point: "temporary", path });
       }
-      fault("fsync");
+      yield* fault({ point: "fsync", path });
       if (options.fsync) yield* perform(flush(fd, { dataOnly: false }));
     } finally {
       closeSync(fd);
     }
     options.check();
-    fault("rename");
+    yield* fault({ point: "rename", path });
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
   }
-  fault("renamed");
+  yield* fault({ point: "renamed", path });
   if (options.fsync) yield* perform(flushFolder(dirname(path)));
 }
 
@@ -90,8 +90,15 @@ function keepOwner(fd: number, temporary: string, { mode, uid, gid }: Stats): vo
 export function sweepTemporaries(path: string): void {
   const prefix = basename(temporaryPrefix(path));
   for (const name of readdirSync(dirname(path))) {
-    if (name.startsWith(prefix) && name.endsWith(".tmp")) rmSync(join(dirname(path), name), { force: true });
+    if (name.startsWith(prefix) && name.endsWith(".tmp")) {
+      rmSync(join(dirname(path), name), { recursive: true, force: true });
+    }
   }
+}
+
+/** A name that is not taken, for what is to become a file or its lock. */
+export function temporaryName(path: string): string {
+  return `${temporaryPrefix(path)}${process.pid}-${Math.random().toString(36).slice(2)}.tmp`;
 }
 
 function temporaryPrefix(path: string): string {

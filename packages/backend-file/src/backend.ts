@@ -29,11 +29,10 @@ import {
   type WriteOutcome,
   type WriteRequest,
 } from "@dataknobs/core/backend";
-import type { Op } from "./apply.js";
 import { followLinks } from "./atomic.js";
 import { classify, readOnlyError } from "./errors.js";
 import { type Skip, skipKinds } from "./formats/parquet-skip.js";
-import { type Change, freezeRecord, Image } from "./image.js";
+import { type Change, freezeRecord, Image, type Op } from "./image.js";
 import { acquireLock } from "./lock.js";
 import { batches } from "./memory-scan.js";
 import { storageAt } from "./open-storage.js";

@@ -3,7 +3,7 @@ import { closeSync, fstatSync, ftruncateSync, openSync, type Stats, statSync, wr
 import { gunzipSync, gzipSync } from "node:zlib";
 import type { WireRecord } from "@dataknobs/core/backend";
 import { replaceFile } from "./atomic.js";
-import { classify, corrupt } from "./errors.js";
+import { classify, corrupt, errnoOf } from "./errors.js";
 import { fault } from "./fault.js";
 import { fromObjects } from "./formats/foreign.js";
 import type { DeclaredField, DecodeContext, Format } from "./formats/format.js";
@@ -23,7 +23,6 @@ import {
   recordLine,
 } from "./formats/jsonl.js";
 import type { Change } from "./image.js";
-import { errnoOf } from "./lock.js";
 import type { Settings } from "./options.js";
 import { flush, perform, readRange, type Steps, writeAll } from "./steps.js";
 
@@ -134,13 +133,15 @@ export class DataFile {
       frames.push(frame.bytes);
     }
     const bytes = this.#pack(frames);
+    const { path } = this;
     check();
     try {
-      fault("append", (share) => void writeSync(fd, bytes, 0, Math.floor(bytes.length * share), start));
+      const partly = (share: number): void => void writeSync(fd, bytes, 0, Math.floor(bytes.length * share), start);
+      yield* fault({ point: "append", path, partly });
       yield* perform(writeAll(fd, bytes, start));
-      fault("appended");
+      yield* fault({ point: "appended", path });
       if (this.#context.settings.fsync) yield* perform(flush(fd, { dataOnly: true }));
-      fault("synced");
+      yield* fault({ point: "synced", path });
     } catch (error) {
       // a full disk may have taken a part of it: what was never acknowledged must not stay
       ftruncateSync(fd, start);

@@ -23,11 +23,15 @@ const codes: { readonly [errno: string]: readonly [code: ErrorCode, what: string
 /** Errors of ours as they are, the file system's as what they mean for the caller, anything else untouched. */
 export function classify(error: unknown, path: string): Error {
   if (DataknobsError.is(error)) return error;
-  const errno = (error as { readonly code?: unknown } | null)?.code;
+  const errno = errnoOf(error);
   const known = typeof errno === "string" && Object.hasOwn(codes, errno) ? codes[errno] : undefined;
   if (known === undefined) return toError(error);
   const [code, what] = known;
   return new DataknobsError(code, `The file ${path} ${what}.`, { backend: "file", path, errno }, { cause: error });
+}
+
+export function errnoOf(error: unknown): unknown {
+  return (error as { readonly code?: unknown } | null)?.code;
 }
 
 /** What went wrong where in a file. */

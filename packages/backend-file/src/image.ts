@@ -3,16 +3,23 @@
  * change goes through `put`, so that the unique indexes keep step. Records are frozen before they are handed out.
  */
 import {
+  applyMerge,
+  applyWrite,
   DataknobsError,
   type IndexSpec,
+  isRefusal,
   type Json,
   keyOf,
+  type MergeOp,
   type TypeMap,
   valueAt,
   type WireRecord,
+  type WriteOp,
   type WriteOutcome,
 } from "@dataknobs/core/backend";
-import { type Applied, applyOp, isRefusal, type Op } from "./apply.js";
+
+/** A patch is one more kind of write here. */
+export type Op = WriteOp | ({ readonly kind: "merge" } & MergeOp);
 
 /** The records before a change, newest first when undone. */
 export type Change = readonly [id: string, before: WireRecord | undefined, after: WireRecord | undefined];
@@ -81,11 +88,15 @@ export class Image {
     const changes: Change[] = [];
     const outcomes = ops.map((op) => {
       const before = this.get(op.id);
-      const { outcome, after } = this.#allowed(applyOp(op, before));
-      if (after === undefined) return outcome;
-      if (after !== null) freezeRecord(after);
-      changes.push([op.id, before, after ?? undefined]);
-      this.put(op.id, after ?? undefined);
+      // what stays of it goes into the record after
+      if (before !== undefined) freezeRecord(before);
+      const outcome = op.kind === "merge" ? applyMerge(op, before) : applyWrite(op, before);
+      const after = outcome.status === "written" ? outcome.record : undefined;
+      if (after === undefined && outcome.status !== "deleted") return outcome;
+      const taken = after && this.#uniques.find((unique) => unique.isTaken(after));
+      if (taken !== undefined) return { status: "duplicate", index: taken.name } as const;
+      changes.push([op.id, before, after]);
+      this.put(op.id, after);
       return outcome;
     });
     if (!atomic || !outcomes.some(isRefusal)) return { outcomes, changes };
@@ -98,13 +109,6 @@ export class Image {
       const [id, before] = changes[index] as Change;
       this.put(id, before);
     }
-  }
-
-  #allowed(applied: Applied): Applied {
-    const { after } = applied;
-    if (after === undefined || after === null) return applied;
-    const taken = this.#uniques.find((unique) => unique.isTaken(after));
-    return taken === undefined ? applied : { outcome: { status: "duplicate", index: taken.name } };
   }
 }
 

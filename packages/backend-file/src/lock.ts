@@ -1,38 +1,46 @@
 /**
  * One writer at a time, among all processes that write a file.
  *
- * The lock is a folder beside the file, with numbered tickets in it. The ticket with the highest number tells who
- * writes; whoever finds it free, or its holder dead, creates the next number, which only one can (`O_EXCL`). The highest
- * ticket is never removed, so a crashed holder's lock is taken over without a moment at which two believe to have it;
- * the number is the fencing token that `check` compares before anything is made visible.
+ * The lock is a folder beside the file with one entry, whose name is all that counts: `free`, or `held.…`, which names
+ * the holder and is never the same twice. Taking the lock, releasing it and taking it over from a dead holder each are
+ * one rename from the very name that was seen, which only one can do; so there is no moment at which two believe to have
+ * it. The folder comes into being by a rename too, with its entry in it. Reading looks at none of this.
  *
  * A holder of this machine is dead when its process is gone or its process id belongs to a process started at another
  * time. A holder that cannot be looked at (another machine or container, or no /proc) is given up after `staleAfter`.
  */
+import { createHash } from "node:crypto";
 import {
-  closeSync,
-  fstatSync,
+  chmodSync,
+  existsSync,
   mkdirSync,
-  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
-  unlinkSync,
-  writeSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
 } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { threadId } from "node:worker_threads";
 import { DataknobsError } from "@dataknobs/core/backend";
+import { temporaryName } from "./atomic.js";
+import { errnoOf } from "./errors.js";
 import { perform, type Steps, sleep } from "./steps.js";
 
 const staleAfter = 60_000;
-/** A ticket without its text: the holder is about to write it, or died before. */
-const blankAfter = 2000;
 
-interface Holder {
+export interface Holder {
   readonly pid: number;
-  readonly host: string;
+  /** A thread of Node within the process. */
+  readonly thread: number;
+  /** When the process was started, in the system's own units; empty where that cannot be told. */
   readonly start: string;
+  /** Where process ids mean the same. */
+  readonly place: string;
+  readonly host: string;
 }
 
 export interface Lock {
@@ -47,26 +55,22 @@ export interface Lock {
 export function* acquireLock(path: string, { timeout }: { readonly timeout: number }): Steps<Lock> {
   const folder = `${path}.lock`;
   const deadline = Date.now() + timeout;
-  for (let pause = 0.5; ; pause = Math.min(pause * 1.5, 20)) {
+  for (let pause = 0.2; ; pause = Math.min(pause * 1.5, 5)) {
     const result = attempt(folder);
     if ("release" in result) return result;
-    const sameProcess = result.holder !== undefined && result.holder.pid === process.pid && isHere(result.holder);
-    if (Date.now() >= deadline) throw unavailable(path, result.holder, timeout);
-    yield* perform(waiting(pause * (0.5 + Math.random()), () => sameProcess, path, result.holder));
+    const { holder } = result;
+    if (Date.now() >= deadline) throw unavailable(path, holder, timeout);
+    yield* perform(waiting(pause * (0.5 + Math.random()), path, holder));
   }
 }
 
-/** Waiting at once for something that this very process must go on to do would wait for ever. */
-function waiting(
-  milliseconds: number,
-  sameProcess: () => boolean,
-  path: string,
-  holder: Holder | undefined,
-): ReturnType<typeof sleep> {
+/** Waiting at once for something that this very thread must go on to do would wait for ever. */
+function waiting(milliseconds: number, path: string, holder: Holder | undefined): ReturnType<typeof sleep> {
   const io = sleep(milliseconds);
+  const { pid, place, thread } = self();
   return {
     now() {
-      if (sameProcess()) throw unavailable(path, holder, 0);
+      if (holder?.pid === pid && holder.place === place && holder.thread === thread) throw unavailable(path, holder, 0);
       io.now();
     },
     later: () => io.later(),
@@ -74,105 +78,112 @@ function waiting(
 }
 
 function attempt(folder: string): Lock | { readonly holder: Holder | undefined } {
-  const top = highest(folder);
-  const found = top === 0 ? "free" : look(folder, top);
-  if (found !== "free" && found !== "dead") return { holder: found === "unknown" ? undefined : found };
-  const ticket = top + 1;
-  const path = join(folder, String(ticket));
-  const fd = create(path);
-  if (fd === undefined) return { holder: undefined };
-  let kept = false;
-  try {
-    writeSync(fd, `H${JSON.stringify(self())}`, 0);
-    // somebody slow may have created a number that was passed already
-    kept = highest(folder) === ticket;
-  } finally {
-    if (!kept) {
-      closeSync(fd);
-      remove(path);
-    }
+  const mine = join(folder, heldName(self()));
+  // again where somebody else was quicker, which is soon over; a folder with neither name in it never is
+  for (let tries = 0; tries < 3; tries++) {
+    if (isMoved(join(folder, "free"), mine)) return held(folder, mine, { inherited: false });
+    const names = namesIn(folder);
+    if (names.includes("free")) continue;
+    const [found] = names.flatMap((name) => parseName(name) ?? []);
+    if (found === undefined) make(folder);
+    else if (!isDead(found)) return { holder: found.holder };
+    else if (isMoved(join(folder, found.name), mine)) return held(folder, mine, { inherited: true });
   }
-  if (!kept) return { holder: undefined };
-  for (const name of readdirSync(folder)) if (Number(name) < ticket) remove(join(folder, name));
+  return { holder: undefined };
+}
+
+function held(folder: string, mine: string, { inherited }: Pick<Lock, "inherited">): Lock {
   return {
-    inherited: found === "dead",
+    inherited,
     check() {
-      if (highest(folder) === ticket) return;
+      if (existsSync(mine)) return;
       throw new DataknobsError(
         "CONFLICT",
         `The lock ${folder} was taken over while this process held it for more than ${staleAfter / 1000} s. Nothing was written.`,
         { backend: "file", path: folder },
       );
     },
-    release() {
-      try {
-        writeSync(fd, "F", 0);
-      } finally {
-        closeSync(fd);
-      }
-    },
+    release: () => void isMoved(mine, join(folder, "free")),
   };
 }
 
-function create(path: string): number | undefined {
+/** Whether it was this caller who renamed it. */
+function isMoved(from: string, to: string): boolean {
   try {
-    return openSync(path, "wx", 0o666);
+    renameSync(from, to);
+    return true;
   } catch (error) {
-    if (errnoOf(error) === "EEXIST") return undefined;
+    if (isLost(error, ["ENOENT"])) return false;
     throw error;
   }
 }
 
-function highest(folder: string): number {
-  for (;;) {
-    try {
-      let top = 0;
-      for (const name of readdirSync(folder)) top = Math.max(top, Number(name) || 0);
-      return top;
-    } catch (error) {
-      if (errnoOf(error) !== "ENOENT") throw error;
-    }
-    try {
-      mkdirSync(folder);
-    } catch (error) {
-      if (errnoOf(error) !== "EEXIST") throw error;
-    }
-  }
+/** Windows refuses what is being renamed by somebody else just now. */
+function isLost(error: unknown, codes: readonly string[]): boolean {
+  const errno = String(errnoOf(error));
+  return codes.includes(errno) || (process.platform === "win32" && ["EPERM", "EACCES", "EBUSY"].includes(errno));
 }
 
-function look(folder: string, ticket: number): "free" | "dead" | "unknown" | Holder {
-  let text: string;
-  let age: number;
+function namesIn(folder: string): readonly string[] {
   try {
-    const fd = openSync(join(folder, String(ticket)), "r");
-    try {
-      text = readFileSync(fd, "latin1");
-      age = Date.now() - fstatSync(fd).mtimeMs;
-    } finally {
-      closeSync(fd);
-    }
+    return readdirSync(folder);
   } catch (error) {
-    // passed already: the next attempt sees a higher one
-    if (errnoOf(error) === "ENOENT") return "unknown";
+    if (errnoOf(error) === "ENOENT") return [];
     throw error;
   }
-  if (text.startsWith("F")) return "free";
-  const holder = parseHolder(text.slice(1));
-  if (holder === undefined) return age > blankAfter ? "dead" : "unknown";
-  if (!isHere(holder)) return age > staleAfter ? "dead" : holder;
-  if (!isAlive(holder.pid)) return "dead";
-  const start = startOf(holder.pid);
-  if (start !== "") return start === holder.start ? holder : "dead";
-  return age > staleAfter && holder.pid !== process.pid ? "dead" : holder;
 }
 
-function parseHolder(text: string): Holder | undefined {
+/** Makes the folder, unless somebody else did; one that was emptied by hand too. */
+function make(folder: string): void {
+  const made = temporaryName(folder.slice(0, -".lock".length));
+  mkdirSync(made);
   try {
-    return JSON.parse(text) as Holder;
-  } catch {
-    // cut short: its writer died in the middle of it
-    return undefined;
+    // whoever may make files beside the file may write it
+    chmodSync(made, statSync(dirname(made)).mode & 0o777);
+    writeFileSync(join(made, "free"), "");
+    // fails where there is one with anything in it
+    renameSync(made, folder);
+  } catch (error) {
+    rmSync(made, { recursive: true, force: true });
+    // ENOENT: taken for a dead writer's, by one who has the lock
+    if (!isLost(error, ["EEXIST", "ENOTEMPTY", "ENOENT"])) throw error;
   }
+}
+
+interface Found {
+  readonly name: string;
+  readonly holder: Holder;
+  /** Milliseconds since it took the lock, by its clock and ours. */
+  readonly age: number;
+}
+
+let count = 0;
+const nonce = Math.random().toString(36).slice(2, 10);
+
+/** The entry's name while a holder has the lock; another one at every call. */
+export function heldName({ pid, thread, start, place, host }: Holder): string {
+  return ["held", pid, thread, start, place, Date.now(), `${nonce}${(count++).toString(36)}`, host].join(".");
+}
+
+const namePattern = /^held\.(\d+)\.(\d+)\.(\d*)\.([0-9a-f]+)\.(\d+)\.[0-9a-z]+\.(.*)$/;
+
+function parseName(name: string): Found | undefined {
+  const [, pid, thread, start = "", place = "", time, host = ""] = namePattern.exec(name) ?? [];
+  if (pid === undefined) return undefined;
+  return {
+    name,
+    holder: { pid: Number(pid), thread: Number(thread), start, place, host },
+    age: Date.now() - Number(time),
+  };
+}
+
+function isDead({ holder, age }: Found): boolean {
+  if (holder.place !== self().place) return age > staleAfter;
+  if (!isAlive(holder.pid)) return true;
+  const { state, start } = statOf(holder.pid);
+  // Z: it ended, and its parent has not looked yet; which may be who waits here
+  if (start !== "") return start !== holder.start || state === "Z";
+  return age > staleAfter && holder.pid !== process.pid;
 }
 
 function isAlive(pid: number): boolean {
@@ -184,56 +195,52 @@ function isAlive(pid: number): boolean {
   }
 }
 
-function isHere(holder: Holder): boolean {
-  return holder.host === self().host;
-}
-
 let me: Holder | undefined;
 
-function self(): Holder {
-  me ??= { pid: process.pid, host: place(), start: startOf(process.pid) };
+export function self(): Holder {
+  me ??= {
+    pid: process.pid,
+    thread: threadId,
+    start: statOf(process.pid).start,
+    place: place(),
+    // for people who read the error
+    host: hostname()
+      .replace(/[^\w-]/g, "_")
+      .slice(0, 64),
+  };
   return me;
 }
 
-/** Where process ids mean the same: the machine since its start, and on Linux the container. */
+/** The machine since its start, and on Linux the container. */
 function place(): string {
   const read = (get: () => string): string => {
     try {
-      return get().trim();
+      return get();
     } catch {
       // not Linux: the host's name must do
       return "";
     }
   };
   const boot = read(() => readFileSync("/proc/sys/kernel/random/boot_id", "latin1"));
-  return `${hostname()} ${boot} ${read(() => readlinkSync("/proc/self/ns/pid"))}`;
+  const container = read(() => readlinkSync("/proc/self/ns/pid"));
+  return createHash("sha256").update(`${hostname()}\n${boot}\n${container}`).digest("hex").slice(0, 16);
 }
 
-/** When a process was started, in the system's own units; empty where that cannot be told. */
-function startOf(pid: number): string {
+/** Empty where the system does not tell. */
+function statOf(pid: number): { readonly state: string; readonly start: string } {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+    // the second field is the program's name, with whatever may be in it
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return { state: fields[0] ?? "", start: fields[19] ?? "" };
   } catch {
     // no /proc, or the process ended just now
-    return "";
+    return { state: "", start: "" };
   }
-}
-
-function remove(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    if (errnoOf(error) !== "ENOENT") throw error;
-  }
-}
-
-export function errnoOf(error: unknown): unknown {
-  return (error as { readonly code?: unknown } | null)?.code;
 }
 
 function unavailable(path: string, holder: Holder | undefined, timeout: number): DataknobsError {
-  const by = holder === undefined ? "another process" : `process ${holder.pid} on ${holder.host.split(" ")[0]}`;
+  const by = holder === undefined ? "another process" : `process ${holder.pid} on ${holder.host}`;
   return new DataknobsError(
     "UNAVAILABLE",
     timeout === 0

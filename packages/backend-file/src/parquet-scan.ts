@@ -2,11 +2,10 @@
 import { closeSync, fstatSync, openSync, type Stats } from "node:fs";
 import type { Compiler, Path, ScanRequest, WireRecord } from "@dataknobs/core/backend";
 import { decodeContext, type FileContext, sameState } from "./data-file.js";
-import { classify } from "./errors.js";
+import { classify, errnoOf } from "./errors.js";
 import { missingPart } from "./folder.js";
 import { ParquetReader, type ReadPlan, type Source } from "./formats/parquet-reader.js";
 import { columnOf, type Skip, skipCompiler } from "./formats/parquet-skip.js";
-import { errnoOf } from "./lock.js";
 import { readRange, type Steps } from "./steps.js";
 import type { PartFile, Storage } from "./storage.js";
 

@@ -52,7 +52,7 @@ export class SingleFile implements Storage {
     yield* file.append(batches, check);
     if (!file.isWasteful(image.size)) return;
     try {
-      fault("compaction");
+      yield* fault({ point: "compaction", path: this.path });
       yield* file.rewrite(image.all(), check);
     } catch {
       // the write itself is in the log; tidying up is tried again with the next one

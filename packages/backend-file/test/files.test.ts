@@ -241,29 +241,45 @@ describe("parts", () => {
 
 describe("a full disk", () => {
   const writer = join(dirname(fileURLToPath(import.meta.url)), "crash", "full-disk.mjs");
+  const names = ["a.jsonl", "a.jsonl.gz", "a.json", "a.csv", "a.parquet"];
+
+  interface Full {
+    readonly written: number;
+    readonly code: string;
+    readonly errno: string;
+  }
+
+  function fill(shell: string, path: string, before: readonly string[] = []): Full {
+    const [command = "", ...args] = [...before, "bash", "-c", shell, process.execPath, writer, path];
+    const run = spawnSync(command, args, { encoding: "utf8" });
+    expect(run.stderr).toBe("");
+    return JSON.parse(run.stdout) as Full;
+  }
 
   // a limit on the size of files, as `ulimit -f` sets it, fails just like a full disk, and needs no rights
-  test.each(["a.jsonl", "a.jsonl.gz", "a.json", "a.csv", "a.parquet"])(
-    "%s: UNAVAILABLE, and old data intact",
-    async (name) => {
-      const path = place(name);
-      const run = spawnSync(
-        "bash",
-        ["-c", `trap '' XFSZ; ulimit -f 64; exec "$0" "$@"`, process.execPath, writer, path],
-        {
-          encoding: "utf8",
-        },
-      );
-      expect(run.stderr).toBe("");
-      const { written, code } = JSON.parse(run.stdout) as { written: number; code: string };
-      expect(code).toBe("UNAVAILABLE");
-      expect(written).toBeGreaterThan(0);
-      await using db = await openDatabase(file({ path }));
-      expect(await db.count()).toBe(written);
-      await db.create({ after: true });
-      expect(await db.count()).toBe(written + 1);
-    },
-  );
+  test.each(names)("%s: UNAVAILABLE, and old data intact", async (name) => {
+    const path = place(name);
+    const { written, ...failure } = fill(`trap '' XFSZ; ulimit -f 64; exec "$0" "$@"`, path);
+    expect(failure).toEqual({ code: "UNAVAILABLE", errno: "EFBIG" });
+    expect(written).toBeGreaterThan(0);
+    await using db = await openDatabase(file({ path }));
+    expect(await db.count()).toBe(written);
+    await db.create({ after: true });
+    expect(await db.count()).toBe(written + 1);
+  });
+
+  test.each(names)("%s: the same on a small disk of its own", (name) => {
+    const path = place(name);
+    const own = process.getuid?.() === 0 ? ["unshare", "--mount"] : ["unshare", "--user", "--map-root-user", "--mount"];
+    const mount = `mount -t tmpfs -o size=200k none "${dirname(path)}"`;
+    if (spawnSync(own[0] as string, [...own.slice(1), "bash", "-c", mount]).status !== 0) {
+      process.stdout.write("  no disk could be mounted here: only the limit on the size of files was tested\n");
+      return;
+    }
+    const { written, ...failure } = fill(`${mount} && exec "$0" "$@"`, path, own);
+    expect(failure).toEqual({ code: "UNAVAILABLE", errno: "ENOSPC" });
+    expect(written).toBeGreaterThan(0);
+  });
 
   test("errors are told by code", async () => {
     const path = place("a.json");

@@ -23,7 +23,7 @@ import {
   type WriteOutcome,
   type WriteRequest,
 } from "@dataknobs/core/backend";
-import { applyAll, applyMerge, ChangeLog, remove } from "./apply.js";
+import { applyAll, applyPatch, ChangeLog, remove } from "./apply.js";
 import { type Code, compilerOf, whereOf } from "./compile.js";
 import type { MemoryOptions } from "./options.js";
 import { Table } from "./table.js";
@@ -90,7 +90,7 @@ export class MemoryBackend implements Backend<Code> {
 
   merge(op: MergeOp): WriteOutcome {
     const log = new ChangeLog();
-    const outcome = applyMerge(this.#table, op, log);
+    const outcome = applyPatch(this.#table, op, log);
     this.#settle(log);
     return outcome;
   }

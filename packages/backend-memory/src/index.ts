@@ -21,6 +21,8 @@ export type { Eviction, MemoryOptions };
 export const memory: BackendFactory<MemoryOptions> = defineBackend<MemoryOptions>({
   name: "memory",
   options: optionSpecs,
+  // "memory:" has nothing to say but options
+  fromUrl: () => ({}),
   create: (options) => {
     checkEviction(options);
     return new MemoryBackend(options);

@@ -15,7 +15,7 @@ import {
   type WriteOutcome,
   type WriteRequest,
 } from "@dataknobs/core/backend";
-import { applyAll, applyMerge, type ChangeableStore, ChangeLog, remove } from "./apply.js";
+import { applyAll, applyPatch, type ChangeableStore, ChangeLog, remove } from "./apply.js";
 import { type Code, whereOf } from "./compile.js";
 import { HashIndex } from "./hash-index.js";
 import type { Table } from "./table.js";
@@ -101,7 +101,7 @@ export class MemoryTransaction implements Transaction<Code>, ChangeableStore {
 
   merge(op: MergeOp): WriteOutcome {
     const log = new ChangeLog();
-    const outcome = applyMerge(this, op, log);
+    const outcome = applyPatch(this, op, log);
     this.#settle(log);
     return outcome;
   }

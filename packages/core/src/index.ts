@@ -37,6 +37,27 @@ export type {
   UpsertInput,
 } from "./database/writes.js";
 export { DataknobsError, type ErrorCode, type ErrorDetails, errorCodes } from "./errors.js";
+export { type CacheCounts, type CachedBackend, type CacheOptions, cached } from "./layers/cached.js";
+export {
+  type MeterLike,
+  type ObserveOptions,
+  type OperationMessage,
+  observed,
+  type SpanLike,
+  type TracerLike,
+} from "./layers/observed.js";
+export { type RetryOptions, retrying } from "./layers/retrying.js";
+export type { CheckpointStore } from "./migrate/checkpoint.js";
+export type { ContentHash } from "./migrate/digest.js";
+export { contentHash, migrate } from "./migrate/migrate.js";
+export type {
+  MigrateOptions,
+  MigrationFailure,
+  MigrationProgress,
+  MigrationReport,
+  MigrationTally,
+  Verification,
+} from "./migrate/options.js";
 export type { AggregateExplanation, ClausePlan, Explanation, StepPlan } from "./plan/explain.js";
 export {
   type Condition,

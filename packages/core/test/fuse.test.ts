@@ -35,6 +35,24 @@ describe("a condition as one function", () => {
     });
   }
 
+  it("agrees with the truth table on fields of metadata", () => {
+    const described = records.map((record) => ({
+      ...record,
+      data: {},
+      types: null,
+      metadata: record.data,
+      metadataTypes: record.types,
+    }));
+    for (const { says, op, operand, holds } of truthTable) {
+      const condition = lowerCondition(where("metadata.v", op, operand));
+      assert.deepEqual(
+        described.filter(atOnce(condition)).map(({ id }) => id),
+        truthNames.filter((name) => holds.includes(name)),
+        says,
+      );
+    }
+  });
+
   it("agrees with the closures on 3,000 random conditions over typed values and hostile names", () => {
     const seed = 20_240_131;
     const random = randomRecords(seed);

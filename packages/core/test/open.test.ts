@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, it } from "@jest/globals";
 import { defineBackend } from "../src/backend/options.js";
-import { Registry } from "../src/backend/registry.js";
 import type { Backend } from "../src/backend/spi.js";
 import { DataknobsError, type ErrorCode } from "../src/errors.js";
 import { type DatabaseSource, openDatabase, openDatabaseSync, registerBackend } from "../src/index.js";
@@ -121,18 +124,33 @@ describe("openDatabase", () => {
     await fails("INVALID_CONFIG", "no url at all");
   });
 
-  it("says how to install a backend whose package is not there", async () => {
-    // a name of its own: whichever of ours is named, the workspace may have it
-    const registry = new Registry({
-      noun: "backend",
-      register: "registerBackend",
-      known: { attic: { package: "@dataknobs/backend-attic", export: "attic" } },
-      aliases: {},
-    });
-    const tells = (error: unknown): boolean =>
-      DataknobsError.is(error, "MISSING_DRIVER") && error.message.includes("npm install @dataknobs/backend-attic");
-    await assert.rejects(() => registry.find("attic"), tells);
-    assert.throws(() => registry.findSync("attic"), tells);
+  it("says how to install a backend whose package is not there", () => {
+    // this workspace has them all: a project with core alone
+    const project = mkdtempSync(join(tmpdir(), "dataknobs-alone-"));
+    try {
+      const modules = join(project, "node_modules");
+      cpSync("dist", join(modules, "@dataknobs", "core", "dist"), { recursive: true });
+      cpSync("package.json", join(modules, "@dataknobs", "core", "package.json"));
+      for (const name of ["fastest-levenshtein", "redos-detector"]) {
+        symlinkSync(realpathSync(join("node_modules", name)), join(modules, name));
+      }
+      writeFileSync(
+        join(project, "open.mjs"),
+        `import { openDatabase, openDatabaseSync } from "@dataknobs/core";
+        const tell = ({ code, message }) => console.log(code, message);
+        await openDatabase({ backend: "duckdb" }).catch(tell);
+        await openDatabase("postgres://localhost/app").catch(tell);
+        try { openDatabaseSync({ backend: "memory" }); } catch (error) { tell(error); }`,
+      );
+      const { stdout, stderr } = spawnSync(process.execPath, ["open.mjs"], { cwd: project, encoding: "utf8" });
+      const lines = stdout.trim().split("\n");
+      assert.equal(lines.length, 3, stderr);
+      for (const [index, name] of ["duckdb", "postgres", "memory"].entries()) {
+        assert.match(lines[index] ?? "", new RegExp(`^MISSING_DRIVER .*npm install @dataknobs/backend-${name}$`));
+      }
+    } finally {
+      rmSync(project, { recursive: true, force: true });
+    }
   });
 
   it("refuses what is no source at all", async () => {

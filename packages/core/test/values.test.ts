@@ -176,6 +176,28 @@ describe("decode", () => {
     assert.deepEqual(roundTrip(value), value);
   });
 
+  it("tells maps apart that differ little, one record after another", () => {
+    const values = [
+      { a: new Date(0), b: 1 },
+      { a: new Date(1), b: 2n },
+      { a: 1, b: new Date(2) },
+      { a: new Date(3) },
+      { a: new Date(4), b: { c: new Date(5) } },
+      { a: 5n, b: new Uint8Array([1]) },
+      { ["__proto__"]: new Date(6), a: new Date(7) },
+      { "a/b": new Date(8), "a~b": 9n },
+    ];
+    for (const first of values) {
+      for (const second of values) {
+        const encoded = [first, second].map((value) => encodeFields(value));
+        assert.deepEqual(
+          encoded.map(({ json, types }) => decode(json, types)),
+          [first, second],
+        );
+      }
+    }
+  });
+
   it("leaves the stored JSON alone", () => {
     const { json, types } = encodeFields({ a: { at: new Date(0) } });
     decode(json, types);

@@ -16,7 +16,7 @@ import { orderIndex } from "./order.js";
 import { all, any, complement, falsehood, raw, type Sql, sql } from "./sql.js";
 import { likeShape, prefixEnd } from "./text.js";
 
-/** The compiler of a dialect. Every code it gives is exact. */
+/** The compiler of a dialect, with a handler for each kind of leaf that the dialect may serve. Every code it gives is exact. */
 export function compilerOf(dialect: Dialect): Compiler<Sql> {
   const at = <L extends Leaf>(code: (field: Field, leaf: L) => Sql | undefined) => {
     return (leaf: L): Compiled<Sql> | undefined => {
@@ -26,7 +26,9 @@ export function compilerOf(dialect: Dialect): Compiler<Sql> {
       return { code: compiled, exact: true, index: servedBy(field, leaf) };
     };
   };
+  const { regex, contains, overlaps } = dialect;
   return {
+    // without the dialect's hook there is no handler: capabilities list what is here
     leaf: {
       exists: at((field) => field.present),
       equals: at((field, { operand }) => equals(dialect, field, operand)),
@@ -34,10 +36,12 @@ export function compilerOf(dialect: Dialect): Compiler<Sql> {
       between: at((field, leaf) => between(dialect, field, leaf)),
       in: at((field, { operands }) => within(dialect, field, operands)),
       like: at((field, leaf) => like(dialect, field, leaf)),
-      regex: at((field, leaf) => textual(field, dialect.regex?.(field.get("string"), leaf))),
+      ...(regex !== undefined && { regex: at((field, leaf) => textual(field, regex(field.get("string"), leaf))) }),
       prefix: at((field, { prefix }) => beginsWith(dialect, field, prefix)),
-      contains: at((field, leaf) => dialect.contains?.(field, leaf)),
-      overlaps: at((field, leaf) => (leaf.operands.length === 0 ? falsehood : dialect.overlaps?.(field, leaf))),
+      ...(contains !== undefined && { contains: at(contains) }),
+      ...(overlaps !== undefined && {
+        overlaps: at((field, leaf) => (leaf.operands.length === 0 ? falsehood : overlaps(field, leaf))),
+      }),
       after: at((field, leaf) => field.after?.(leaf) ?? afterOf(dialect, field, leaf)),
       tied: at((field, leaf) => field.tied?.(leaf) ?? tiedOf(dialect, field, leaf)),
     },

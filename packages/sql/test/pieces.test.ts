@@ -2,6 +2,7 @@ import {
   compareBigint,
   compareBytes,
   compareText,
+  leafKinds,
   likePredicate,
   parseJson,
   resolvePath,
@@ -15,7 +16,9 @@ import {
   bigintOfKey,
   bytesKey,
   bytesOfKey,
+  compilerOf,
   complement,
+  type Dialect,
   deepCellOf,
   deepKeyOf,
   identifier,
@@ -26,6 +29,7 @@ import {
   prefixEnd,
   raw,
   render,
+  type Sql,
   sql,
 } from "../src/index.js";
 
@@ -63,6 +67,25 @@ describe("fragments", () => {
 
   it("the complement is two-valued", () => {
     expect(text(complement(raw("x > 1")))).toBe("((x > 1) IS NOT TRUE)");
+  });
+});
+
+describe("compilers", () => {
+  const dialect: Dialect = {
+    name: "bare",
+    placeholder: () => "?",
+    field: () => undefined,
+    bind: ({ value }) => value as string,
+    within: () => raw("TRUE"),
+  };
+
+  it("claim no leaf that their dialect has no hook for", () => {
+    const always = ["after", "between", "compare", "equals", "exists", "in", "like", "prefix", "tied"];
+    expect(leafKinds(compilerOf(dialect))).toEqual(always);
+    const hook = (): Sql => raw("TRUE");
+    for (const kind of ["contains", "overlaps", "regex"] as const) {
+      expect(leafKinds(compilerOf({ ...dialect, [kind]: hook }))).toEqual([...always, kind].sort());
+    }
   });
 });
 

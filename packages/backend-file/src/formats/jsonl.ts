@@ -69,8 +69,9 @@ function trailer(lines: number, crc: string): string {
 }
 
 const anyTrailer = /,"frame":\[\d+,"[0-9a-f]{8}"\]\}\n/;
-const chunkSize = 1 << 22;
 const newline = 10;
+/** Decoded at once: one large text costs less than many small ones, and all of the file would be too large for one. */
+const chunkSize = 1 << 22;
 
 /** Whether the bytes begin as a log of ours does. */
 export function isLog(bytes: Buffer): boolean {
@@ -86,76 +87,67 @@ export function readFrames(bytes: Buffer, from: LogPosition, sink: LogSink, cont
   let lines = 0;
   let frameStart = 0;
   let pending: unknown[] = [];
-  for (let start = 0; start < bytes.length; ) {
-    const end = chunkEnd(bytes, start);
-    if (end < 0) break;
-    const items = parseLines(bytes, start, end);
-    if (items === undefined) {
-      const bad = firstBad(bytes, start, end);
-      if (isHole(bytes, frameStart)) break;
-      throw corrupt(context.path, "the line is not JSON", { position: from.position + bad });
-    }
-    let at = start;
-    for (const item of items) {
-      const lineEnd = bytes.indexOf(newline, at);
+  const reading = (): LogReading => ({
+    end: { position: from.position + frameStart, chain },
+    lines,
+    torn: frameStart < bytes.length,
+  });
+  for (const text of texts(bytes)) {
+    for (let at = 0, end = 0; at < text.length; at = end + 1) {
+      end = text.indexOf("\n", at);
+      let item: unknown;
+      try {
+        item = parseJson(text.slice(at, end));
+      } catch (cause) {
+        if (isHole(bytes, frameStart))
+          return { end: { position: from.position + frameStart, chain }, lines, torn: true };
+        const position = from.position + afterLines(bytes, frameStart, pending.length);
+        throw corrupt(context.path, "the line is not JSON", { position, cause });
+      }
       const frame = (item as { readonly frame?: unknown } | null)?.frame;
       if (frame === undefined) {
         pending.push(item);
-        at = lineEnd + 1;
         continue;
       }
       const [count, crc] = Array.isArray(frame) ? (frame as readonly unknown[]) : [];
-      const next = crc32(bytes.subarray(frameStart, lineEnd + 1 - trailerLength(count)), chain);
+      const frameEnd = afterLines(bytes, frameStart, pending.length + 1);
+      const next = crc32(bytes.subarray(frameStart, frameEnd - trailerLength(count)), chain);
       if (context.verify && (count !== pending.length + 1 || crc !== hex8(next))) {
         if (isHole(bytes, frameStart))
           return { end: { position: from.position + frameStart, chain }, lines, torn: true };
-        throw corrupt(context.path, "its checksum does not fit what was written", {
-          position: from.position + frameStart,
-        });
+        const position = from.position + frameStart;
+        throw corrupt(context.path, "its checksum does not fit what was written", { position });
       }
       for (const line of pending) lines += take(line, sink, from.position + frameStart, context);
       lines += take(item, sink, from.position + frameStart, context);
       if (pending.length > 0) pending = [];
       chain = typeof crc === "string" ? Number.parseInt(crc, 16) : next;
-      at = lineEnd + 1;
-      frameStart = at;
+      frameStart = frameEnd;
     }
+  }
+  return reading();
+}
+
+/** All whole lines, many in one text. */
+function* texts(bytes: Buffer): Generator<string> {
+  for (let start = 0; start < bytes.length; ) {
+    const last = bytes.lastIndexOf(newline, start + chunkSize);
+    const end = (last >= start ? last : bytes.indexOf(newline, start)) + 1;
+    if (end === 0) return;
+    yield bytes.toString("utf8", start, end);
     start = end;
   }
-  return { end: { position: from.position + frameStart, chain }, lines, torn: frameStart < bytes.length };
+}
+
+/** Where a number of lines end. */
+function afterLines(bytes: Buffer, start: number, count: number): number {
+  let at = start;
+  for (let line = 0; line < count; line++) at = bytes.indexOf(newline, at) + 1;
+  return at;
 }
 
 function trailerLength(count: unknown): number {
   return 24 + String(count).length;
-}
-
-/** The end of the last line that begins in the next stretch; negative where no line ends. */
-function chunkEnd(bytes: Buffer, start: number): number {
-  const last = bytes.lastIndexOf(newline, start + chunkSize);
-  return (last >= start ? last : bytes.indexOf(newline, start)) + 1 || -1;
-}
-
-/** All lines at once: parsing many values in one call costs less than as many calls. */
-function parseLines(bytes: Buffer, start: number, end: number): readonly unknown[] | undefined {
-  try {
-    return parseJson(`[${bytes.toString("utf8", start, end - 1).replaceAll("\n", ",")}]`) as readonly unknown[];
-  } catch {
-    // the caller finds out where
-    return undefined;
-  }
-}
-
-function firstBad(bytes: Buffer, start: number, end: number): number {
-  for (let at = start; at < end; ) {
-    const lineEnd = bytes.indexOf(newline, at);
-    try {
-      JSON.parse(bytes.toString("utf8", at, lineEnd));
-    } catch {
-      return at;
-    }
-    at = lineEnd + 1;
-  }
-  return start;
 }
 
 /** After a power failure, a file's end may have blocks that were never written: they read as zeros. */

@@ -10,8 +10,9 @@ export type {
 export { bucketOf, dateBucketOf } from "../aggregate/buckets.js";
 export { type Aggregator, aggregatorOf, percentileOf } from "../aggregate/run.js";
 export type { FieldType, IndexSpec } from "../database/indexes.js";
+export { backendFrom } from "../database/open.js";
 export { DataknobsError, type ErrorCode, type ErrorDetails, toError } from "../errors.js";
-export { type Getter, getterOf, isoTime, typesOf, walk } from "../match/access.js";
+export { type Getter, getterOf, typesOf, walk } from "../match/access.js";
 export {
   type Comparator,
   classOf,
@@ -34,11 +35,13 @@ export type * from "../query/lowered.js";
 export { nearest } from "../query/nearest.js";
 export { idPath, pathKey, resolvePath, samePath } from "../query/paths.js";
 export { fromBase64, toBase64 } from "../record/base64.js";
+export { isoTime, parseIsoTime } from "../record/iso.js";
 export type { Json, JsonObject, JsonScalar, TypeMap, TypeTag, WireRecord } from "../record/json.js";
 export { mergeFields } from "../record/merge.js";
 export { parseJson } from "../record/parse-json.js";
 export { escapeSegment, fromPointer, toPointer } from "../record/pointer.js";
 export { decode, encode } from "../record/values.js";
+export { type AppliedOutcome, applyMerge, applyWrite, isRefusal } from "./apply.js";
 export { leafKinds } from "./kinds.js";
 export {
   type BackendDefinition,

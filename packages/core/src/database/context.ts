@@ -41,5 +41,5 @@ export async function runInside<R>(database: object, body: () => Promise<R>): Pr
 /** Whether the caller runs inside a transaction body of this database. */
 export function isInside(database: object): boolean {
   const scope = storage?.getStore();
-  return scope !== undefined && scope.active && scope.database === database;
+  return scope?.active === true && scope.database === database;
 }

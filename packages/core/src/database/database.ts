@@ -15,6 +15,15 @@ import type { BatchSource } from "./stream.js";
 import { runBuffered, runInteractive, type Transaction, type TransactionOptions } from "./transaction.js";
 import { type WriteRecord, type WriteStreamOptions, type WriteSummary, writeStream } from "./write-stream.js";
 
+/** What operations on two databases need of each. @internal */
+export const internals: unique symbol = Symbol("internals");
+
+export interface Internals {
+  readonly session: Session;
+  /** `close` waits for it. */
+  track<R>(work: Promise<R>): Promise<R>;
+}
+
 export type DatabaseStatus = "open" | "closing" | "closed";
 
 export class Database<I = Fields, T = I> extends Operations<I, T> implements AsyncDisposable {
@@ -171,6 +180,11 @@ export class Database<I = Fields, T = I> extends Operations<I, T> implements Asy
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** @internal */
+  [internals](access: Access, operation: string): Internals {
+    return { session: this.session(access, operation), track: (work) => this.track(work) };
   }
 
   protected override session(access: Access, operation: string): Session {

@@ -42,6 +42,15 @@ export async function openDatabase<S extends StandardSchemaV1 | undefined = unde
   return new Database(session) as unknown as TypedDatabase<S>;
 }
 
+/**
+ * The backend that a configuration or URL names, not opened: for tools that open it themselves, more than once.
+ *
+ * Errors: as `openDatabase`, but those of the store.
+ */
+export async function backendFrom(source: DatabaseSource): Promise<Backend> {
+  return (await resolveSource(source, {}, definitionOf)).backend;
+}
+
 type AnySettings = DatabaseSettings<StandardSchemaV1 | undefined>;
 
 interface Resolved {

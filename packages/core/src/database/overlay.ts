@@ -2,9 +2,9 @@
  * A buffered transaction's view: staged writes over a store that knows nothing of them. Reads and scans see both;
  * nothing reaches the store before `flushOps` are written.
  */
+import { applyWrite, isRefusal } from "../backend/apply.js";
 import type { Batches, Call, ScanRequest, Store, WriteOp, WriteOutcome } from "../backend/spi.js";
 import type { WireRecord } from "../record/json.js";
-import { writtenRecord } from "./outcomes.js";
 
 interface Staged {
   /** The version in the store when the record was first met; null: no record. */
@@ -52,8 +52,7 @@ export class Overlay implements Store {
       const staged = changes.get(op.id) ?? this.#staged.get(op.id);
       return this.#apply(op, staged, staged === undefined ? first.get(op.id) : staged.record, changes);
     });
-    const refused = outcomes.some(({ status }) => status === "exists" || status === "stale");
-    if (refused)
+    if (outcomes.some(isRefusal))
       return outcomes.map((outcome) =>
         outcome.status === "written" || outcome.status === "deleted" ? { status: "rolledBack" } : outcome,
       );
@@ -67,28 +66,16 @@ export class Overlay implements Store {
     current: WireRecord | undefined,
     changes: Map<string, Staged>,
   ): WriteOutcome {
-    if (op.kind !== "insert" && op.ifVersion !== undefined && current?.version !== op.ifVersion) {
-      return { status: "stale", actual: current?.version ?? null };
-    }
-    if (op.kind === "insert" && current !== undefined) return { status: "exists" };
-    if ((op.kind === "update" || op.kind === "delete") && current === undefined) return { status: "missing" };
+    const outcome = applyWrite(op, current);
+    if (outcome.status !== "written" && outcome.status !== "deleted") return outcome;
     const base = staged === undefined ? (current?.version ?? null) : staged.base;
     const unseen = (op.kind === "upsert" || op.kind === "delete") && op.ifVersion === undefined;
     const guarded = staged === undefined ? !unseen : staged.guarded;
     const replaces = staged?.replaces ?? unseen;
-    if (op.kind === "delete") {
-      changes.set(op.id, { base, guarded, replaces, again: false, record: undefined });
-      return { status: "deleted" };
-    }
-    const createdAt = current?.createdAt ?? op.at;
-    const kept = op.metadata === undefined && current !== undefined;
-    const record = {
-      ...(writtenRecord(op, { status: "written", createdAt }) as WireRecord),
-      ...(kept && { metadata: current.metadata, metadataTypes: current.metadataTypes }),
-    };
-    const again = base !== null && (current === undefined || staged?.again === true);
+    const record = outcome.status === "written" ? outcome.record : undefined;
+    const again = record !== undefined && base !== null && (current === undefined || staged?.again === true);
     changes.set(op.id, { base, guarded, replaces, again, record });
-    return { status: "written", createdAt, record };
+    return outcome;
   }
 
   scan(request: ScanRequest<unknown>): Batches {

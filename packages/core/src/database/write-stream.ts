@@ -122,7 +122,8 @@ export async function writeStream<T>(
   return summary();
 }
 
-async function makeOp<T>(
+/** The write of one record, checked and encoded. */
+export async function makeOp<T>(
   session: Session,
   record: WriteRecord<T>,
   onConflict: "fail" | "skip" | "replace",

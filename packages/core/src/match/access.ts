@@ -1,5 +1,6 @@
 /** Reading a path of a wire record. */
 import type { Path } from "../query/lowered.js";
+import { isoTime } from "../record/iso.js";
 import type { Json, TypeMap, WireRecord } from "../record/json.js";
 
 export type Getter = (record: WireRecord) => Json | undefined;
@@ -57,16 +58,4 @@ export function typesOf(path: Path): (record: WireRecord) => TypeMap | null {
   if (path.root === "data") return (record) => record.types;
   if (path.root === "metadata") return (record) => record.metadataTypes;
   return () => null;
-}
-
-let lastTime = Number.NaN;
-let lastIso = "";
-
-/** Canonical ISO text of a time in ms; neighbours in a scan often share it. */
-export function isoTime(time: number): string {
-  if (time !== lastTime) {
-    lastTime = time;
-    lastIso = new Date(time).toISOString();
-  }
-  return lastIso;
 }

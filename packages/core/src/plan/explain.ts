@@ -44,7 +44,7 @@ export interface AggregateExplanation extends Explanation {
 }
 
 export function explainPlan(plan: QueryPlan, backend: Backend): Explanation {
-  const clauses = explainClauses(plan, backend.name);
+  const clauses = explainClauses(plan, backend);
   const indexed = [...plan.leaves.values()].some(({ index }) => index !== undefined);
   const byIndex =
     indexed || plan.matchIndex !== undefined || (plan.orderIndex !== undefined && plan.query.limit !== undefined);
@@ -76,8 +76,10 @@ export function explainPlan(plan: QueryPlan, backend: Backend): Explanation {
   } satisfies Explanation);
 }
 
+type Named = Pick<Backend, "name" | "compiler">;
+
 /** What became of every clause of a condition that was split. */
-export function explainClauses(parts: Pick<Split<unknown>, "leaves" | "residual">, backend: string): ClausePlan[] {
+export function explainClauses(parts: Pick<Split<unknown>, "leaves" | "residual">, backend: Named): ClausePlan[] {
   const residual = new Set<Leaf>(parts.residual === undefined ? [] : leavesOf(parts.residual));
   return mergeClauses(
     [...parts.leaves].map(([leaf, { compiled, index, why }]) => {
@@ -96,8 +98,9 @@ export function explainClauses(parts: Pick<Split<unknown>, "leaves" | "residual"
 
 const siblingReason = "the engine only narrows the candidates";
 
-function generalReason(leaf: Leaf, backend: string): string {
-  return `the ${backend} backend does not push "${"op" in leaf.source ? leaf.source.op : leaf.kind}" here`;
+function generalReason(leaf: Leaf, { name, compiler }: Named): string {
+  if (compiler === undefined) return `the ${name} backend has no engine that would test conditions`;
+  return `the ${name} backend does not push "${"op" in leaf.source ? leaf.source.op : leaf.kind}" here`;
 }
 
 /** A negated operator is lowered to several leaves; they are one clause to who wrote it. */

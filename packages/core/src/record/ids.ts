@@ -55,8 +55,11 @@ let versionCount = 0;
 
 /** A token that no other write of any process gets: 96 random bits per process, then a counter. */
 export function newVersion(): string {
-  if (versionPrefix === "") for (let index = 0; index < 8; index++) versionPrefix += h(randomBits());
-  return `${versionPrefix}-${(versionCount++).toString(36)}`;
+  if (versionPrefix === "") {
+    for (let index = 0; index < 8; index++) versionPrefix += h(randomBits());
+    versionPrefix += "-";
+  }
+  return versionPrefix + (versionCount++).toString(36);
 }
 
 /** Throws unless `id` is what every backend can keep: 1 to 512 UTF-8 bytes, well formed, without U+0000. */

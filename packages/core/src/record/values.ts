@@ -6,6 +6,7 @@
  */
 import { DataknobsError, type ErrorCode } from "../errors.js";
 import { fromBase64, toBase64 } from "./base64.js";
+import { isoTime, parseIsoTime } from "./iso.js";
 import type { Json, JsonObject, TypeMap, TypeTag } from "./json.js";
 import { limits } from "./limits.js";
 import { escapeSegment, fromPointer } from "./pointer.js";
@@ -60,7 +61,8 @@ const dataOptions = { subject: "data", code: "INVALID_RECORD", freeze: false } a
 export function encodeFields(value: unknown, options: EncodeOptions = dataOptions): Encoded<JsonObject> {
   if (typeof value === "object" && value !== null && isPlain(value)) {
     const state = stateOf(value, options);
-    return { json: encodeObject(value as { [key: string]: unknown }, "", 1, state), types: state.types };
+    const json = encodeObject(value as { [key: string]: unknown }, "", 1, state);
+    return { json, types: shared(state.types) };
   }
   const encoded = encode(value, options);
   if (typeof encoded.json !== "object" || encoded.json === null || Array.isArray(encoded.json) || encoded.types?.[""]) {
@@ -114,7 +116,7 @@ function encodeObject(value: { [key: string]: unknown }, pointer: string, depth:
   for (const key of Object.keys(value)) {
     checkKey(key, pointer, state);
     const item = value[key];
-    const encoded = isKept(item) ? item : encodeValue(item, `${pointer}/${escapeSegment(key)}`, depth, state);
+    const encoded = isKept(item) ? item : encodeValue(item, pointerTo(pointer, key), depth, state);
     if (encoded !== undefined) setOwn(copy, key, encoded);
   }
   const symbols = Object.getOwnPropertySymbols(value);
@@ -144,7 +146,7 @@ function encodeInstance(value: object, pointer: string, depth: number, state: St
       const time = Date.prototype.getTime.call(value);
       if (Number.isNaN(time)) fail(state, pointer, "an invalid Date");
       tag(state, pointer, "date");
-      return new Date(time).toISOString();
+      return isoTime(time);
     }
     case "[object Uint8Array]":
       tag(state, pointer, "bytes");
@@ -173,6 +175,14 @@ export function decode(json: Json, types: TypeMap | null): Value {
   if (types === null) return json as Value;
   if (types[""] !== undefined) return reviveScalar(json, types[""]) as Value;
   const root = shallowCopy(json);
+  const fields = plainFields(types);
+  if (fields !== undefined) {
+    const container = root as { [key: string]: unknown };
+    for (const [key, type] of fields) {
+      if (Object.hasOwn(container, key)) container[key] = reviveScalar(container[key] as Json, type);
+    }
+    return root as Value;
+  }
   const copied = new Map<string, { [key: string]: unknown }>([["", root as { [key: string]: unknown }]]);
   for (const pointer of Object.keys(types)) {
     const segments = fromPointer(pointer);
@@ -198,13 +208,32 @@ export function decode(json: Json, types: TypeMap | null): Value {
   return root as Value;
 }
 
+let knownTypes: TypeMap | undefined;
+let knownFields: readonly (readonly [key: string, type: TypeTag])[] | undefined;
+
+/** The fields of a map that names no place below a field, as of most records; the last one is remembered. */
+function plainFields(types: TypeMap): typeof knownFields {
+  if (types === knownTypes) return knownFields;
+  const fields: [key: string, type: TypeTag][] = [];
+  knownTypes = types;
+  knownFields = undefined;
+  for (const pointer of Object.keys(types)) {
+    const [key, below] = fromPointer(pointer);
+    if (key === undefined || below !== undefined || key === "__proto__") return undefined;
+    fields.push([key, types[pointer] as TypeTag]);
+  }
+  knownFields = fields;
+  return fields;
+}
+
 /** One typed value from its JSON; the JSON itself where it does not fit, as after another program's edit. */
 function reviveScalar(json: Json, type: TypeTag): unknown {
   if (type === "float32") return Array.isArray(json) ? Float32Array.from(json as readonly number[]) : json;
   if (typeof json !== "string") return json;
   if (type === "bigint") return /^-?\d+$/.test(json) ? BigInt(json) : json;
   if (type === "bytes") return fromBase64(json) ?? json;
-  const date = new Date(json);
+  const time = parseIsoTime(json);
+  const date = new Date(Number.isNaN(time) ? json : time);
   return Number.isNaN(date.getTime()) ? json : date;
 }
 
@@ -228,6 +257,39 @@ export function setOwn(target: { [key: string]: unknown }, key: string, value: u
   } else {
     target[key] = value;
   }
+}
+
+// Names of fields recur: their pointers are made once, within bounds.
+const pointers = new Map<string, string>();
+
+function pointerTo(parent: string, key: string): string {
+  if (parent !== "" || key.length > 64) return `${parent}/${escapeSegment(key)}`;
+  let pointer = pointers.get(key);
+  if (pointer === undefined) {
+    pointer = `/${escapeSegment(key)}`;
+    if (pointers.size >= 4096) pointers.clear();
+    pointers.set(key, pointer);
+  }
+  return pointer;
+}
+
+let lastTypes: TypeMap = {};
+
+/** Records of one shape have one map together: a batch keeps no copies of it, and `decode` knows it again. */
+function shared(types: TypeMap | null): TypeMap | null {
+  if (types === null) return null;
+  if (!isSameMap(types, lastTypes)) lastTypes = types;
+  return lastTypes;
+}
+
+function isSameMap(a: TypeMap, b: TypeMap): boolean {
+  let count = 0;
+  for (const pointer in a) {
+    if (a[pointer] !== b[pointer]) return false;
+    count++;
+  }
+  for (const _ in b) count--;
+  return count === 0;
 }
 
 function tag(state: State, pointer: string, type: TypeTag): void {

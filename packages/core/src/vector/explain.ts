@@ -41,7 +41,7 @@ export function explainSearch(session: VectorSession, search: CheckedSearch): Ve
   const short = way === "index" && !(capabilities.index === "exact" && capabilities.complete);
   return Object.freeze({
     backend: session.name,
-    clauses: explainClauses(search.filter, session.name),
+    clauses: explainClauses(search.filter, backend),
     search: way === "scan" ? "scan" : plan.search,
     ...(way !== "scan" && plan.index !== undefined && { index: plan.index }),
     ...(plan.why !== undefined && { why: plan.why }),

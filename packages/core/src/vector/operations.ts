@@ -10,7 +10,7 @@ import { explainSearch, type VectorExplanation } from "./explain.js";
 import { planFilter, refuseEmulation } from "./filter.js";
 import type { VectorInput } from "./matrix.js";
 import { countRows, scanRows } from "./scan.js";
-import { checkQueries, checkSearch, type SearchHit, type SearchOptions, searchRows } from "./search.js";
+import { checkQueries, checkSearch, type SearchHit, type SearchOptions, searchKeys, searchRows } from "./search.js";
 import {
   checkInclude,
   chunksOf,
@@ -29,6 +29,9 @@ export interface IncludeOptions<I extends VectorPart> extends CallOptions {
   /** Default: all parts. */
   readonly include?: readonly I[] | undefined;
 }
+
+const callKeys = ["signal", "timeout"] as const;
+const includeKeys = ["include", ...callKeys] as const;
 
 /** Searching and changing the vectors of one scope. Every method rejects with a `DataknobsError`. */
 export abstract class VectorOperations {
@@ -53,7 +56,7 @@ export abstract class VectorOperations {
     ids: readonly string[],
     options: IncludeOptions<I> = {},
   ): Promise<(StoredVector<I> | undefined)[]> {
-    return this.run("get", options, async (session, call) => {
+    const work = async (session: VectorSession, call: Call): Promise<(StoredVector<I> | undefined)[]> => {
       checkIds(ids, "get");
       const include = checkInclude(options.include, vectorParts);
       const found = new Map<string, StoredVector>();
@@ -63,7 +66,8 @@ export abstract class VectorOperations {
         for (const row of rows) if (row !== undefined) found.set(row.id, toStoredVector(row, include));
       }
       return ids.map((id) => found.get(id)) as (StoredVector<I> | undefined)[];
-    });
+    };
+    return this.run("get", options, work, includeKeys);
   }
 
   /** Deletes vectors; whether each was there. */
@@ -96,11 +100,12 @@ export abstract class VectorOperations {
     vector: VectorInput,
     options: SearchOptions<I> & CallOptions = {},
   ): Promise<SearchHit<I>[]> {
-    return this.run("search", options, async (session, call) => {
+    const work = async (session: VectorSession, call: Call): Promise<SearchHit<I>[]> => {
       const checked = checkSearch(session, options);
       const [hits] = await searchRows(session, checkQueries(session, [vector]), checked, call);
       return hits as unknown as SearchHit<I>[];
-    });
+    };
+    return this.run("search", options, work, searchKeys);
   }
 
   /** The same for many vectors at once: the hits of each, in order. */
@@ -108,10 +113,11 @@ export abstract class VectorOperations {
     vectors: readonly VectorInput[],
     options: SearchOptions<I> & CallOptions = {},
   ): Promise<SearchHit<I>[][]> {
-    return this.run("searchMany", options, async (session, call) => {
+    const work = async (session: VectorSession, call: Call): Promise<SearchHit<I>[][]> => {
       const checked = checkSearch(session, options);
       return (await searchRows(session, checkQueries(session, vectors), checked, call)) as unknown as SearchHit<I>[][];
-    });
+    };
+    return this.run("searchMany", options, work, searchKeys);
   }
 
   /** What the engine does of a search and what core does; no I/O. */
@@ -137,7 +143,7 @@ export abstract class VectorOperations {
   /** All vectors, or those that satisfy the filter, in no order, in bounded memory. */
   stream<I extends VectorPart = VectorPart>(filter?: Condition, options: IncludeOptions<I> = {}): VectorStream<I> {
     const session = this.session("stream");
-    checkKeys(options, ["include", "signal", "timeout"], "The options of stream");
+    checkKeys(options, includeKeys, "The options of stream");
     const include = checkInclude(options.include, vectorParts);
     const plan = planFilter(filter, session.backend.compiler);
     refuseEmulation(plan, session.name, session.residual);
@@ -187,9 +193,11 @@ export abstract class VectorOperations {
     operation: string,
     options: CallOptions,
     work: (session: VectorSession, call: Call) => Promise<R>,
+    keys: readonly string[] = callKeys,
   ): Promise<R> {
     const begin = async (): Promise<R> => {
       const session = this.session(operation);
+      checkKeys(options, keys, `The options of ${operation}`);
       const call = callOf(options);
       if (call.signal?.aborted === true) throw abortError(call.signal);
       try {

@@ -49,7 +49,17 @@ export interface CheckedSearch {
   readonly tuning: { readonly [name: string]: unknown };
 }
 
-const searchKeys = ["k", "filter", "minScore", "include", "exact", "tuning", "residual", "signal", "timeout"] as const;
+export const searchKeys = [
+  "k",
+  "filter",
+  "minScore",
+  "include",
+  "exact",
+  "tuning",
+  "residual",
+  "signal",
+  "timeout",
+] as const;
 
 const defaultParts: readonly VectorPart[] = ["metadata", "text"];
 
@@ -88,8 +98,9 @@ function checkTuning(session: VectorSession, tuning: object): { readonly [name: 
 
 export function checkQueries(session: VectorSession, vectors: readonly VectorInput[]): Float32Array[] {
   const { dimensions } = session;
+  if (!Array.isArray(vectors)) throw invalid("searchMany takes a list of vectors.");
   const matrix = new Float32Array(vectors.length * dimensions);
-  return vectors.map((vector, index) => {
+  return (vectors as readonly VectorInput[]).map((vector, index) => {
     const into = matrix.subarray(index * dimensions, (index + 1) * dimensions);
     copyVector(vector, into, session, "INVALID_QUERY", "The query vector");
     return into;

@@ -134,7 +134,7 @@ export class VectorStore extends VectorOperations implements AsyncDisposable {
   }
 
   #file(operation: "save" | "load", options: FileOptions): Promise<void> {
-    return this.run(operation, options, async ({ name, backend, turns }, call) => {
+    const work = async ({ name, backend, turns }: VectorSession, call: Call): Promise<void> => {
       const { force = false } = options;
       if (typeof force !== "boolean") throw new DataknobsError("INVALID_CONFIG", "`force` is true or false.");
       const method = backend[operation]?.bind(backend);
@@ -148,7 +148,8 @@ export class VectorStore extends VectorOperations implements AsyncDisposable {
         throwIfAborted(call);
         await method({ ...call, force });
       });
-    });
+    };
+    return this.run(operation, options, work, ["force", "signal", "timeout"]);
   }
 
   /**

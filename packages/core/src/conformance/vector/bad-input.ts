@@ -185,6 +185,33 @@ export const badInputCases: readonly VectorCase[] = [
     },
   },
   {
+    id: "bad-input/searchMany-that-is-no-list",
+    run: async ({ store }) => {
+      await leavesTheStore(store, async () => {
+        for (const vectors of [undefined, 5, new Float32Array(good), { length: 1 }, good] as never[]) {
+          await refuses("INVALID_QUERY", () => store.searchMany(vectors));
+        }
+      });
+    },
+  },
+  {
+    id: "bad-input/options-that-a-call-does-not-have",
+    run: async ({ store }) => {
+      await leavesTheStore(store, async () => {
+        const options = { includes: ["vector"] } as object;
+        await refuses("INVALID_QUERY", () => store.get(["a"], options));
+        await refuses("INVALID_QUERY", () => store.add([{ id: "b", vector: good }], options));
+        await refuses("INVALID_QUERY", () => store.delete(["a"], options));
+        await refuses("INVALID_QUERY", () => store.count(undefined, options));
+        await refuses("INVALID_QUERY", () => store.clear(undefined, options));
+        await refuses("INVALID_QUERY", () => store.stream(undefined, options));
+        await refuses("INVALID_QUERY", () => store.updateMetadata("a", {}, options));
+        await refuses("INVALID_QUERY", () => store.updateMetadataWhere({ and: [] }, {}, options));
+        await refuses("INVALID_QUERY", () => store.search(good, options));
+      });
+    },
+  },
+  {
     id: "bad-input/add-that-is-no-list",
     run: async ({ store }) => {
       await leavesTheStore(store, async () => {
