@@ -25,6 +25,8 @@ export interface Access {
 }
 
 const mostAttempts = 10;
+/** The server ended the connection: often while it was idle, which the driver tells to the next statement. */
+const ended = "57P01";
 
 export class Pool implements Access {
   readonly inTransaction = false;
@@ -63,9 +65,12 @@ export class Pool implements Access {
 
   run(statement: Statement, call: Call): Promise<Rows> {
     // a statement among others on a connection cannot be cancelled without hitting them
-    return call.signal === undefined
-      ? rowsOf(queryOn(this.#main, statement, this.#prepared))
-      : this.use(call, (lane) => lane.run(statement, call));
+    if (call.signal !== undefined) return this.use(call, (lane) => lane.run(statement, call));
+    const run = (): Promise<Rows> => rowsOf(queryOn(this.#main, statement, this.#prepared));
+    return run().catch((error: unknown) => {
+      if (codeOf(error) !== ended || !statement.text.startsWith("SELECT")) throw error;
+      return run();
+    });
   }
 
   native(text: string, params: readonly unknown[], call: Call): Promise<readonly object[]> {
@@ -146,7 +151,12 @@ export class Pool implements Access {
       if (this.#closed)
         throw new DataknobsError("NOT_OPEN", "The PostgreSQL backend is closed.", { backend: "postgres" });
       const idle = this.#idle.pop();
-      if (idle !== undefined) return idle;
+      if (idle?.spoiled === false) return idle;
+      if (idle !== undefined) {
+        this.#lanes.delete(idle);
+        await idle.close();
+        continue;
+      }
       if (this.#lanes.size < this.#size) {
         const lane = new Lane(this.#makeLane, this.#prepared);
         this.#lanes.add(lane);

@@ -102,7 +102,12 @@ export class PostgresBackend implements Backend<Sql> {
     const { isolation } = this.#settings;
     return guarded(async () => {
       const within = await pool.begin(`ISOLATION LEVEL ${isolation.toUpperCase()}`, call);
-      return new OpenTransaction(within, table, () => this.#lookAgain(), () => replicas?.wrote());
+      return new OpenTransaction(
+        within,
+        table,
+        () => this.#lookAgain(),
+        () => replicas?.wrote(),
+      );
     });
   }
 

@@ -2,6 +2,7 @@
 import {
   type AfterLeaf,
   type CompareOp,
+  type Compiled,
   type Compiler,
   type ContainsLeaf,
   type LikeLeaf,
@@ -85,10 +86,25 @@ export function dialectOf(layout: Layout): PostgresDialect {
 
 export function compilerOf(layout: Layout, dialect: PostgresDialect): Compiler<Sql> {
   const compiler = compilerOfDialect(dialect);
+  const { equals, contains, overlaps } = compiler.leaf;
+  /** With the index of lists and objects, which the shared compiler does not know of. */
+  const named = <L extends { readonly path: Path }>(
+    handler: ((leaf: L) => Compiled<Sql> | undefined) | undefined,
+    operands: (leaf: L) => readonly Operand[],
+  ) => {
+    return (leaf: L): Compiled<Sql> | undefined => {
+      const compiled = handler?.(leaf);
+      const few = operands(leaf).length <= mostAlternatives && hasLists(layout, leaf.path);
+      return compiled === undefined || !few ? compiled : { ...compiled, index: declaredAt(layout, leaf.path)?.name };
+    };
+  };
   return {
     ...compiler,
     leaf: {
       ...compiler.leaf,
+      equals: named(equals, ({ operand }) => [operand]),
+      contains: named(contains, ({ operand }) => [operand]),
+      overlaps: named(overlaps, ({ operands }) => operands),
       like: (leaf) => (leaf.insensitive ? foldedLike(dialect, leaf) : compiler.leaf.like?.(leaf)),
     },
     match: (match) => compileMatch(layout, match),

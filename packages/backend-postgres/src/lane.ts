@@ -57,6 +57,8 @@ export class Lane {
   constructor(make: (onclose: () => void) => postgres.Sql, prepared: Prepared) {
     this.#sql = make(() => {
       if (this.#inTransaction) this.#lost = true;
+      // what the server said last to an idle connection, the driver tells the first statement on the next one
+      this.spoiled = true;
     });
     this.#prepared = prepared;
   }

@@ -163,7 +163,7 @@ export function sameExpression(layout: Pick<Layout, "shared" | "columns">, path:
     const test = `@.key starts with ${JSON.stringify(`${path.pointer}/`)} && @.value == "${tag}"`;
     return `jsonb_path_query_array(${types}, ${literal(`$.keyvalue() ? (${test}).key`)})::text`;
   };
-  const deep = `${json}::text || CASE WHEN ${types} IS NULL THEN '' ELSE ${typed("bigint")} || ${typed("bytes")} END`;
+  const deep = `${json}::text || CASE WHEN ${types} IS NULL THEN '[][]' ELSE ${typed("bigint")} || ${typed("bytes")} END`;
   // text as bytes by way of their escape form: convert_to is not immutable
   const digest = (text: string): string => `encode(sha256(replace(${text}, E'\\\\', E'\\\\\\\\')::bytea), 'hex')`;
   return (

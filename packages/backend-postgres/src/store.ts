@@ -166,7 +166,9 @@ export class TableStore implements Store<Sql> {
 
   deleteWhere(where: Sql | undefined, call: Call): Promise<number> {
     const statement = deleteStatement(this.#table.layout, where);
-    return this.#writing(() => this.#access.again(call, async () => (await this.#access.run(statement, call)).count ?? 0));
+    return this.#writing(() =>
+      this.#access.again(call, async () => (await this.#access.run(statement, call)).count ?? 0),
+    );
   }
 
   /** However it ends: what was written, or may have been, is from then on read. */

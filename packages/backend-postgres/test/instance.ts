@@ -12,6 +12,7 @@ export interface Instance {
   readonly url: string;
   /** As kill -9 does. */
   kill(): Promise<void>;
+  /** Nothing where it runs. */
   start(): Promise<void>;
   remove(): Promise<void>;
 }
@@ -36,7 +37,11 @@ export async function makeInstance(of?: Instance): Promise<Instance> {
   if (of === undefined) {
     make("initdb", ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]);
     // one that needs its password, the others not
-    const rules = ["all locked 127.0.0.1/32 scram-sha-256", "all all 127.0.0.1/32 trust", "replication all 127.0.0.1/32 trust"];
+    const rules = [
+      "all locked 127.0.0.1/32 scram-sha-256",
+      "all all 127.0.0.1/32 trust",
+      "replication all 127.0.0.1/32 trust",
+    ];
     writeFileSync(join(data, "pg_hba.conf"), rules.map((rule) => `host ${rule}\n`).join(""));
   } else make("pg_basebackup", ["-d", of.url, "-R", "-X", "stream", "-c", "fast", "--no-sync"]);
   const port = await freePort();
@@ -54,6 +59,7 @@ export async function makeInstance(of?: Instance): Promise<Instance> {
     port,
     url,
     async start() {
+      if (server?.exitCode === null && server.signalCode === null) return;
       // the programs of a server that was killed end one after the other, and the next one waits for them
       for (let attempt = 0; attempt < 100; attempt++) {
         server = spawn(join(programs, "postgres"), ["-D", data], { ...as, env, stdio: "ignore" });

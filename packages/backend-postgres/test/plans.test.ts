@@ -111,6 +111,9 @@ describe("explain", () => {
   it("names the index", () => {
     expect(how(where("age", ">", 3))).toEqual([["pushed", "age"]]);
     expect(how(where("email", "=", "e"))).toEqual([["pushed", "email:unique"]]);
+    expect(how(where("tags", "contains", "t7"))).toEqual([["pushed", "tags"]]);
+    expect(how(where("tags", "=", ["t7"]))).toEqual([["pushed", "tags"]]);
+    expect(how(where("age", "contains", 7))).toEqual([["pushed", undefined]]);
     expect(how(where("nowhere", "=", "e"))).toEqual([["pushed", undefined]]);
     expect(how(not(where("age", ">", 3)))).toEqual([["pushed", "age"]]);
   });

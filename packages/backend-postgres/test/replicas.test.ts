@@ -45,7 +45,9 @@ it("reads go to the replica, except where it lags behind the own writes", async 
   await db.create({ n: 1, bio: "red fox" }, { id: "a" });
   await until(async () => (await onReplica`SELECT count(*)::int AS n FROM records`)[0]?.["n"] === 1);
   await onReplica`SELECT pg_wal_replay_pause()`;
-  await until(async () => (await onReplica`SELECT pg_get_wal_replay_pause_state() AS state`)[0]?.["state"] === "paused");
+  await until(
+    async () => (await onReplica`SELECT pg_get_wal_replay_pause_state() AS state`)[0]?.["state"] === "paused",
+  );
   await db.create({ n: 2, bio: "blue fox" }, { id: "b" });
   // who has written sees it, by whatever call
   expect((await db.read("b"))?.data["n"]).toBe(2);

@@ -355,6 +355,19 @@ describe("long values under an index", () => {
   });
 });
 
+describe("unique lists and objects", () => {
+  it("are equal whatever types other fields have", async () => {
+    const db = await openAt({}, { indexes: [{ path: "v", unique: true }] });
+    await db.create({ v: [1, { a: "10" }] });
+    expect((await failure(() => db.create({ v: [1, { a: "10" }], other: 7n, at: new Date() }))).code).toBe(
+      "ALREADY_EXISTS",
+    );
+    await db.create({ v: [1, { a: 10n }] });
+    expect((await failure(() => db.create({ v: [1, { a: 10n }], at: new Date() }))).code).toBe("ALREADY_EXISTS");
+    await db.close();
+  });
+});
+
 describe("full text", () => {
   it("finds what a program wrote that does not know of the field", async () => {
     const table = newTable();
