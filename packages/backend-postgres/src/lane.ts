@@ -50,13 +50,14 @@ export class Lane {
   #cursors = 0;
   #current: Pending | undefined;
   #inTransaction = false;
+  #streaming = false;
   #lost = false;
   /** Something may still go on there, or be on its way to it. */
   spoiled = false;
 
   constructor(make: (onclose: () => void) => postgres.Sql, prepared: Prepared) {
     this.#sql = make(() => {
-      if (this.#inTransaction) this.#lost = true;
+      if (this.#inTransaction || this.#streaming) this.#lost = true;
       // what the server said last to an idle connection, the driver tells the first statement on the next one
       this.spoiled = true;
     });
@@ -111,6 +112,10 @@ export class Lane {
     const iterator = pending.values().cursor(size)[Symbol.asyncIterator]() as unknown as AsyncIterator<Rows>;
     let under: Promise<IteratorResult<Rows>> | undefined;
     const next = async (): Promise<Rows> => {
+      // on a connection that was lost between two batches the driver throws where nobody can catch it
+      // (https://github.com/porsager/postgres/issues/1208)
+      if (this.#lost) throw lostStream();
+      this.#streaming = true;
       under = this.#cancellable(
         call,
         () => pending,
@@ -123,6 +128,8 @@ export class Lane {
     return {
       next,
       close: async () => {
+        this.#streaming = false;
+        if (this.#lost) return;
         if (under === undefined) await iterator.return?.();
         else {
           this.cancel();
@@ -188,6 +195,12 @@ export interface LaneCursor {
   /** The next rows; none at the end. */
   next(): Promise<Rows>;
   close(): Promise<void>;
+}
+
+function lostStream(): DataknobsError {
+  return new DataknobsError("UNAVAILABLE", "The connection of the stream was lost. Begin it again.", {
+    backend: "postgres",
+  });
 }
 
 function lostTransaction(): DataknobsError {

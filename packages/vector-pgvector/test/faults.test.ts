@@ -44,6 +44,18 @@ const entries = vectors.map((vector, n) => ({ id: `v${n}`, vector, metadata: { n
 const query = vectors[0] as Float32Array;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** Waits until the server does so many of these statements. */
+async function underWay(pattern: string, wanted = 1): Promise<void> {
+  const client = driver(server.url, { max: 1, onnotice: () => undefined });
+  for (;;) {
+    const [row] =
+      await client`SELECT count(*)::int AS n FROM pg_stat_activity WHERE query LIKE ${pattern} AND state = 'active'`;
+    if (row?.["n"] === wanted) break;
+    await pause(5);
+  }
+  await client.end();
+}
+
 describe("a server that dies", () => {
   it("in the middle of calls: all of them fail, and later ones work", async () => {
     const store = await open({ indexType: "hnsw", buildAt: 1000 });
@@ -71,17 +83,26 @@ describe("a server that dies", () => {
     const size = 200_000;
     const many = Array.from({ length: size }, (_, n) => ({ id: `v${n}`, vector: query }));
     const adding = failure(() => store.add(many));
-    const client = driver(server.url, { max: 1, onnotice: () => undefined });
-    for (;;) {
-      const [row] = await client`SELECT count(*)::int AS n FROM pg_stat_activity WHERE query LIKE 'INSERT INTO %' AND state = 'active'`;
-      if ((row?.["n"] as number) > 0) break;
-      await pause(5);
-    }
+    await underWay("INSERT INTO %");
     await server.kill();
-    await client.end({ timeout: 0 });
     expect((await adding).code).toBe("UNAVAILABLE");
     await server.start();
     expect([0, size]).toContain(await store.count());
+  });
+
+  it("between two batches of a stream: the next one throws, and the process lives", async () => {
+    const store = await open();
+    await store.add(entries);
+    const stream = store.stream()[Symbol.asyncIterator]();
+    await stream.next();
+    await server.kill();
+    await pause(300);
+    const error = await failure(async () => {
+      for (;;) if ((await stream.next()).done === true) return;
+    });
+    expect([error.code, error.retryable]).toEqual(["UNAVAILABLE", true]);
+    await server.start();
+    expect(await store.count()).toBe(3000);
   });
 
   it("in the middle of a stream, and while an index is made", async () => {
@@ -94,7 +115,7 @@ describe("a server that dies", () => {
     expect(error.code).toBe("UNAVAILABLE");
     await server.start();
     const building = failure(() => store.buildIndex());
-    await pause(400);
+    await underWay("CREATE INDEX%");
     await server.kill();
     expect((await building).code).toBe("UNAVAILABLE");
     await server.start();
@@ -110,12 +131,7 @@ describe("a call that is given up", () => {
     const store = await open({ indexType: "hnsw", buildAt: 0, m: 60, efConstruction: 1000 });
     await store.add(entries);
     expect((await failure(() => store.buildIndex({ timeout: 200 }))).code).toBe("TIMEOUT");
-    const client = driver(server.url, { max: 1, onnotice: () => undefined });
-    const busy = async (): Promise<number> =>
-      (await client`SELECT count(*)::int AS n FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX%' AND state = 'active'`)[0]?.["n"];
-    for (let tries = 0; tries < 200 && (await busy()) > 0; tries++) await pause(25);
-    expect(await busy()).toBe(0);
-    await client.end();
+    await underWay("CREATE INDEX%", 0);
     expect(store.explain().search).toBe("exact");
     expect(await store.count()).toBe(3000);
   });
