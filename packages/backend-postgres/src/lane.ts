@@ -84,6 +84,23 @@ export class Lane {
     );
   }
 
+  /**
+   * A transaction that only reads, sent as a whole: the rows of its last statement. Where the connection is lost in
+   * the middle, what is left runs outside of it, which is no harm to what only reads.
+   */
+  together(statements: readonly Statement[], call: Call = {}): Promise<Rows> {
+    return this.#next(async () => {
+      const transaction = [begin, ...statements, commit].map((one) => queryOn(this.#sql, one, this.#prepared));
+      const answers = await this.#cancellable(
+        call,
+        () => transaction[statements.length] as Pending,
+        () => Promise.allSettled(transaction.map(rowsOf)),
+      );
+      for (const answer of answers) if (answer.status === "rejected") throw answer.reason;
+      return (answers[statements.length] as PromiseFulfilledResult<Rows>).value;
+    });
+  }
+
   async begin(mode: string): Promise<void> {
     this.#lost = false;
     await this.exec(`BEGIN ${mode}`);
@@ -188,6 +205,9 @@ export class Lane {
     }
   }
 }
+
+const begin: Statement = { text: "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY", params: [] };
+const commit: Statement = { text: "COMMIT", params: [] };
 
 const nothing = Object.assign([], { count: 0, columns: null }) as Rows;
 
