@@ -185,11 +185,10 @@ export class PgvectorBackend implements VectorBackend<Sql> {
       const rows =
         index === undefined
           ? await pool.run(statement, request)
-          : await pool.change(request, async (lane) => {
-              // for this transaction only: the connection is used by others afterwards
-              await lane.run({ text: setText, params: this.#knobs(index, layout, request) }, request);
-              return { result: await lane.run(statement, request) };
-            });
+          : // for one transaction only: the connection is used by others afterwards
+            await pool.use(request, (lane) =>
+              lane.together([{ text: setText, params: this.#knobs(index, layout, request) }, statement], request),
+            );
       const hits: VectorHit[][] = vectors.map(() => []);
       for (const row of rows) {
         const distance = Number(row[rowWidth]);

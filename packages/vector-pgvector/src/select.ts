@@ -70,41 +70,44 @@ export function candidatesOf(layout: VectorLayout, limit: number): number {
  * selection gives whole columns and the outer one their texts, which would else be made of every row that is measured.
  */
 export function nearestSelect(layout: VectorLayout, vectors: readonly string[], request: Nearest): Statement {
+  const parts = partsOf(layout, request.include);
+  const shown = raw(`${asText(parts, "near.")}, near.distance`);
+  const order = raw('near.distance + 0, near.id COLLATE "C"');
+  const most = raw(String(Math.floor(request.limit)));
   const [only] = vectors;
   if (vectors.length === 1) {
     // the first parameter, which the order says again
-    const { inner, outer } = nearestTo(layout, sql`${only as string}`, "$1", request);
-    return finish(sql`SELECT ${outer}, 1 FROM (${inner}) AS near ORDER BY near.distance + 0, near.id COLLATE "C"`);
+    const found = candidates(layout, parts, sql`${only as string}`, "$1", request);
+    return finish(sql`SELECT ${shown}, 1 FROM (${found}) AS near ORDER BY ${order} LIMIT ${most}`);
   }
-  const { inner, outer } = nearestTo(layout, raw("query.vector"), "query.vector", request);
+  const found = candidates(layout, parts, raw("query.vector"), "query.vector", request);
+  const each = sql`SELECT * FROM (${found}) AS near ORDER BY ${order} LIMIT ${most}`;
+  const queries = sql`unnest(${arrayText(vectors)}::text[]) WITH ORDINALITY AS query(vector, place)`;
   return finish(
-    sql`SELECT ${outer}, query.place FROM unnest(${arrayText(vectors)}::text[]) WITH ORDINALITY AS query(vector, place) CROSS JOIN LATERAL (${inner}) AS near ORDER BY query.place, near.distance + 0, near.id COLLATE "C"`,
+    sql`SELECT ${shown}, query.place FROM ${queries} CROSS JOIN LATERAL (${each}) AS near ORDER BY query.place, ${order}`,
   );
 }
 
-function nearestTo(
+/** Among these are the nearest. */
+function candidates(
   layout: VectorLayout,
+  parts: readonly Part[],
   query: Sql,
   again: string,
-  { scope, where, include, limit, exact }: Nearest,
-): { readonly inner: Sql; readonly outer: Sql } {
-  const parts = partsOf(layout, include);
+  { scope, where, limit, exact }: Nearest,
+): Sql {
   const [before, after] = distanceSql(layout, hole).split(hole) as [string, string];
   const distance = sql`${raw(before)}${query}${raw(after)}`;
   const there = parts.filter(([, column]) => column !== undefined);
   const columns = raw(there.map(([name, column]) => `${column} AS ${name}`).join(", "));
   const rows = sql`FROM ${raw(tableOf(layout))} WHERE ${rowsWhere(layout, scope, where)}`;
-  const outer = raw(`${asText(parts, "near.")}, near.distance`);
-  const most = raw(String(Math.floor(limit)));
-  const id = raw(`${quoteIdentifier(layout.columns.id)} COLLATE "C"`);
   if (exact) {
     // adding zero hides the order from indexes
-    return { inner: sql`SELECT ${columns}, ${distance} + 0 AS distance ${rows} ORDER BY distance, ${id} LIMIT ${most}`, outer };
+    const order = raw(`distance, ${quoteIdentifier(layout.columns.id)} COLLATE "C" LIMIT ${Math.floor(limit)}`);
+    return sql`SELECT ${columns}, ${distance} + 0 AS distance ${rows} ORDER BY ${order}`;
   }
-  const first = raw(String(candidatesOf(layout, limit)));
-  const indexed = raw(indexedDistanceSql(layout, again));
-  const found = sql`SELECT ${columns}, ${distance} AS distance ${rows} ORDER BY ${indexed} LIMIT ${first}`;
-  return { inner: sql`SELECT * FROM (${found}) AS found ORDER BY distance + 0, id COLLATE "C" LIMIT ${most}`, outer };
+  const order = raw(`${indexedDistanceSql(layout, again)} LIMIT ${Math.floor(candidatesOf(layout, limit))}`);
+  return sql`SELECT ${columns}, ${distance} AS distance ${rows} ORDER BY ${order}`;
 }
 
 /** Stands for the query vector where an expression is made as text. */
