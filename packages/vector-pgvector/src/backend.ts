@@ -1,5 +1,5 @@
 /** The pgvector store: one table, searched exactly or by an index. */
-import { compilerOf, dialectOf, finish, Pool, type Rows, checkServer } from "@dataknobs/backend-postgres/kit";
+import { checkServer, compilerOf, dialectOf, Pool, type Rows } from "@dataknobs/backend-postgres/kit";
 import { type Call, type Compiler, DataknobsError, leafKinds } from "@dataknobs/core/backend";
 import {
   type DeleteRequest,
@@ -19,8 +19,8 @@ import {
   type VectorSearchRequest,
   type WhereRequest,
 } from "@dataknobs/core/vector";
-import { all, type Sql, type Statement, sql } from "@dataknobs/sql";
-import { classify, guarded } from "./errors.js";
+import type { Sql, Statement } from "@dataknobs/sql";
+import { guarded } from "./errors.js";
 import { conditionLayout, emptyLayout, mostIndexed, type VectorIndex, type VectorLayout } from "./layout.js";
 import { bad, greatest, type Settings, searchOptions } from "./options.js";
 import { buildIndex, checkExtension, countUpTo, inspect, openTable } from "./schema.js";
@@ -200,7 +200,13 @@ export class PgvectorBackend implements VectorBackend<Sql> {
     });
   }
 
-  async *scan({ scope, where, include, batchSize, ...call }: VectorScanRequest<Sql>): AsyncGenerator<PartialRow[], void> {
+  async *scan({
+    scope,
+    where,
+    include,
+    batchSize,
+    ...call
+  }: VectorScanRequest<Sql>): AsyncGenerator<PartialRow[], void> {
     const { pool, layout } = this.#here;
     const statement = await guarded(async () => rowSelect(layout, include, rowsWhere(layout, scope, where)));
     const cursor = await guarded(() => pool.open(statement, batchSize, call));

@@ -5,7 +5,10 @@ import { DataknobsError, type ErrorCode, toError } from "@dataknobs/core/backend
 const sentences: { readonly [code: string]: readonly [ErrorCode, string] } = {
   "22000": ["CONFLICT", "The table of vectors was changed meanwhile: its vectors have other dimensions."],
   "22001": ["LIMIT_EXCEEDED", "A text is longer than its column in the PostgreSQL table."],
-  "22003": ["INVALID_RECORD", "A number of a vector is beyond what the column or an index of the PostgreSQL table holds."],
+  "22003": [
+    "INVALID_RECORD",
+    "A number of a vector is beyond what the column or an index of the PostgreSQL table holds.",
+  ],
   "42704": ["CONFLICT", "The extension vector was removed from the PostgreSQL database meanwhile."],
   "42883": ["CONFLICT", "The extension vector was removed from the PostgreSQL database meanwhile."],
   "54000": ["LIMIT_EXCEEDED", "The vectors have more dimensions than an index of pgvector takes."],

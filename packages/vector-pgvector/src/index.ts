@@ -2,7 +2,7 @@
 import { fromUrl } from "@dataknobs/backend-postgres/kit";
 import { defineVectorBackend, type VectorBackendFactory } from "@dataknobs/core/vector";
 import { PgvectorBackend } from "./backend.js";
-import { type PgvectorOptions, optionSpecs, settingsOf } from "./options.js";
+import { optionSpecs, type PgvectorOptions, settingsOf } from "./options.js";
 
 export type { IndexType, PgvectorColumns, PgvectorOptions } from "./options.js";
 

@@ -1,6 +1,11 @@
 /** Options of the pgvector store. */
+
+import {
+  settingsOf as clientSettings,
+  optionSpecs as clientSpecs,
+  type PostgresOptions,
+} from "@dataknobs/backend-postgres/kit";
 import { DataknobsError, type OptionSpec } from "@dataknobs/core/backend";
-import { optionSpecs as clientSpecs, type PostgresOptions, settingsOf as clientSettings } from "@dataknobs/backend-postgres/kit";
 
 /** The options of the PostgreSQL backend that this store has too. */
 const clientKeys = [

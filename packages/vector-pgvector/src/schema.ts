@@ -47,7 +47,9 @@ export async function checkExtension(pool: Pool, settings: Settings, call: Call)
   const version = String(row[0]);
   const [major = 0, minor = 0] = version.split(".").map(Number);
   if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
-    throw bad(`needs pgvector ${oldest.join(".")} or later, and the database has ${version}: ALTER EXTENSION vector UPDATE`);
+    throw bad(
+      `needs pgvector ${oldest.join(".")} or later, and the database has ${version}: ALTER EXTENSION vector UPDATE`,
+    );
   }
   return row[1] as string;
 }
@@ -103,7 +105,12 @@ async function makeTable(run: RunText, settings: Settings, extension: string, sh
 }
 
 function lockKey(...parts: readonly string[]): string {
-  return String(createHash("sha256").update(["dataknobs", ...parts].join("\0")).digest().readBigInt64BE(0));
+  return String(
+    createHash("sha256")
+      .update(["dataknobs", ...parts].join("\0"))
+      .digest()
+      .readBigInt64BE(0),
+  );
 }
 
 async function lock(run: RunText, { schema, table }: Pick<Settings, "schema" | "table">): Promise<void> {
@@ -372,4 +379,3 @@ export function lacking(key: keyof ColumnNames, what: string): DataknobsError {
 function notOurs({ table }: Pick<Settings, "table">, what: string): DataknobsError {
   return bad(`found that the table "${table}" ${what}`);
 }
-

@@ -78,7 +78,9 @@ function textOrNull(metadata: JsonObject): string | null {
 export function deleteStatement(layout: VectorLayout, scope: string, ids: readonly string[]): Statement {
   const { id } = layout.columns;
   const rows = rowsWhere(layout, scope, isOneOf(layout, ids));
-  return finish(sql`DELETE FROM ${raw(tableOf(layout))} WHERE ${rows} RETURNING ${raw(`${quoteIdentifier(id)}::text`)}`);
+  return finish(
+    sql`DELETE FROM ${raw(tableOf(layout))} WHERE ${rows} RETURNING ${raw(`${quoteIdentifier(id)}::text`)}`,
+  );
 }
 
 export function deleteWhereStatement(layout: VectorLayout, scope: string, where: Sql | undefined): Statement {
@@ -113,7 +115,8 @@ export function mergeStatement(layout: VectorLayout, rows: Sql, { metadata, meta
 
 function updateStatement(layout: VectorLayout, rows: Sql, metadata: Sql, types: Sql): Statement {
   const { columns } = layout;
-  const set = columns.metadata === undefined ? selfAssignment(columns.embedding) : assignment(columns.metadata, metadata);
+  const set =
+    columns.metadata === undefined ? selfAssignment(columns.embedding) : assignment(columns.metadata, metadata);
   const more = columns.metadataTypes === undefined ? raw("") : sql`, ${assignment(columns.metadataTypes, types)}`;
   return finish(sql`UPDATE ${raw(tableOf(layout))} SET ${set}${more} WHERE ${rows}`);
 }

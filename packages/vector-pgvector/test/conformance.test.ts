@@ -7,7 +7,11 @@ import { dispose, makeSchema, open, reopen, url } from "./server.js";
 beforeAll(makeSchema);
 
 /** Its planner takes an index wherever there is one: by itself it would read tables as small as these. */
-const eager = driver(url, { max: 4, onnotice: () => undefined, connection: { enable_seqscan: "off", enable_sort: "off" } });
+const eager = driver(url, {
+  max: 4,
+  onnotice: () => undefined,
+  connection: { enable_seqscan: "off", enable_sort: "off" },
+});
 
 afterAll(() => eager.end());
 

@@ -56,7 +56,9 @@ describe("HNSW over 5,000 vectors in clusters", () => {
 
   beforeAll(async () => {
     store = await openStore({ table, indexType: "hnsw", buildAt: 0 });
-    await store.add(vectors.map((vector, n) => ({ id: `v${n}`, vector, metadata: { hundredth: n % 97, cluster: n % 100 } })));
+    await store.add(
+      vectors.map((vector, n) => ({ id: `v${n}`, vector, metadata: { hundredth: n % 97, cluster: n % 100 } })),
+    );
     expect(store.explain()).toMatchObject({ search: "exact", why: expect.stringMatching(/not made yet.*buildIndex/) });
     expect(await store.buildIndex()).toBe(true);
     steady = await openStore({ table, indexType: "hnsw", buildAt: 0, sql: eager });
@@ -103,7 +105,8 @@ describe("HNSW over 5,000 vectors in clusters", () => {
     const one = driver(url, { max: 1, onnotice: () => undefined });
     const tuned = await openStore({ table, indexType: "hnsw", sql: one, poolSize: 1 });
     await tuned.search(vectors[0] as Float32Array, { tuning: { efSearch: 777 } });
-    const settings = await one`SELECT current_setting('hnsw.ef_search', true) AS ef, current_setting('hnsw.iterative_scan', true) AS scan`;
+    const settings =
+      await one`SELECT current_setting('hnsw.ef_search', true) AS ef, current_setting('hnsw.iterative_scan', true) AS scan`;
     expect(["777", "relaxed_order"]).not.toContain(settings[0]?.["ef"]);
     expect(settings[0]?.["scan"] ?? "off").not.toBe("relaxed_order");
     expect(tuned.explain({ tuning: { efSearch: 777 } }).native).toMatchObject({ "hnsw.ef_search": 777 });
@@ -125,7 +128,8 @@ describe("HNSW over 5,000 vectors in clusters", () => {
     expect(await store.buildIndex()).toBe(true);
     expect(store.explain().index).toMatch(/^dk_vectors_/);
     expect(before).toMatch(/^dk_vectors_/);
-    const left = await sql`SELECT 1 FROM pg_indexes WHERE schemaname = ${schemaName} AND tablename = ${table} AND indexdef LIKE '%hnsw%'`;
+    const left =
+      await sql`SELECT 1 FROM pg_indexes WHERE schemaname = ${schemaName} AND tablename = ${table} AND indexdef LIKE '%hnsw%'`;
     expect(left.length).toBeLessThanOrEqual(2);
     expect(await recallOf(store, {})).toBeGreaterThanOrEqual(0.95);
   });
@@ -150,7 +154,8 @@ describe("IVFFlat", () => {
     expect(store.explain().why).toMatch(/number 4000/);
     await store.add([{ id: "v3999", vector: vectors[3999] as Float32Array }]);
     expect(store.explain()).toMatchObject({ search: "approximate", native: { "ivfflat.probes": 4 } });
-    const [row] = await sql`SELECT indexdef FROM pg_indexes WHERE schemaname = ${schemaName} AND indexname = ${store.explain().index as string}`;
+    const [row] =
+      await sql`SELECT indexdef FROM pg_indexes WHERE schemaname = ${schemaName} AND indexname = ${store.explain().index as string}`;
     expect(row?.["indexdef"]).toMatch(/ivfflat.*vector_cosine_ops.*lists='?4/);
     expect(await planOf(sql, store, vectors[0] as Float32Array)).toMatch(/Index Scan using dk_vectors_/);
     const [hit] = await store.search(vectors[7] as Float32Array, { k: 1, tuning: { probes: 1 } });
@@ -171,19 +176,22 @@ describe("IVFFlat", () => {
 });
 
 describe("more than 2,000 dimensions", () => {
-  it.each(["cosine", "euclidean", "dot"] as const)("are indexed in 16-bit floats, and measured whole: %s", async (metric) => {
-    const dimensions = 2100;
-    const vectors = clustered(120, dimensions, 12);
-    const store = await openStore({ indexType: "hnsw", buildAt: 0, sql: eager }, { dimensions, metric });
-    await store.add(vectors.map((vector, n) => ({ id: `v${n}`, vector })));
-    await store.buildIndex();
-    expect(await planOf(eager, store, vectors[0] as Float32Array)).toMatch(/Index Scan using dk_vectors_/);
-    const near = await store.search(vectors[5] as Float32Array, { k: 8, include: ["vector"] });
-    const exact = await store.search(vectors[5] as Float32Array, { k: 8, exact: true });
-    expect(idsOf(near)).toEqual(idsOf(exact));
-    expect(near.map(({ distance }) => distance)).toEqual(exact.map(({ distance }) => distance));
-    for (const { id, vector } of near) expect(vector).toEqual(vectors[Number(id.slice(1))]);
-  });
+  it.each(["cosine", "euclidean", "dot"] as const)(
+    "are indexed in 16-bit floats, and measured whole: %s",
+    async (metric) => {
+      const dimensions = 2100;
+      const vectors = clustered(120, dimensions, 12);
+      const store = await openStore({ indexType: "hnsw", buildAt: 0, sql: eager }, { dimensions, metric });
+      await store.add(vectors.map((vector, n) => ({ id: `v${n}`, vector })));
+      await store.buildIndex();
+      expect(await planOf(eager, store, vectors[0] as Float32Array)).toMatch(/Index Scan using dk_vectors_/);
+      const near = await store.search(vectors[5] as Float32Array, { k: 8, include: ["vector"] });
+      const exact = await store.search(vectors[5] as Float32Array, { k: 8, exact: true });
+      expect(idsOf(near)).toEqual(idsOf(exact));
+      expect(near.map(({ distance }) => distance)).toEqual(exact.map(({ distance }) => distance));
+      for (const { id, vector } of near) expect(vector).toEqual(vectors[Number(id.slice(1))]);
+    },
+  );
 
   it("refuse what 16-bit floats do not hold, and search exactly for it", async () => {
     const dimensions = 2001;
@@ -209,7 +217,10 @@ describe("lengths that 32-bit floats cannot square", () => {
   it("are refused, and scaled away in a query under cosine", async () => {
     const cosine = await openStore({}, { dimensions: 2 });
     await cosine.add([{ id: "a", vector: [1, 1] }]);
-    for (const vector of [[1e-20, 0], [1e20, 1e20]]) {
+    for (const vector of [
+      [1e-20, 0],
+      [1e20, 1e20],
+    ]) {
       expect((await failure(() => cosine.add([{ id: "b", vector }]))).code).toBe("INVALID_RECORD");
       expect((await cosine.search([...vector].map((at) => at + 0)))[0]?.id).toBe("a");
     }

@@ -19,7 +19,8 @@ export interface Instance {
 
 /** `of`: a replica of that one. */
 export async function makeInstance(of?: Instance): Promise<Instance> {
-  const [row] = await sql`SELECT setting, current_setting('data_directory') AS data FROM pg_config WHERE name = 'BINDIR'`;
+  const [row] =
+    await sql`SELECT setting, current_setting('data_directory') AS data FROM pg_config WHERE name = 'BINDIR'`;
   const programs = String(row?.["setting"]);
   if (!existsSync(join(programs, "initdb"))) {
     throw new Error(

@@ -76,7 +76,13 @@ describe("options", () => {
 
   it("snake_case, configuration and URL mean the same", async () => {
     const table = newTable();
-    const config = { backend: "pgvector", connection_string: url, schema_name: schemaName, table, create_extension: true };
+    const config = {
+      backend: "pgvector",
+      connection_string: url,
+      schema_name: schemaName,
+      table,
+      create_extension: true,
+    };
     const store = await openVectorStore({ ...config, dimensions: 3 });
     await store.add([{ id: "a", vector: [1, 2, 3] }]);
     await store.close();
@@ -92,7 +98,14 @@ describe("options", () => {
 
   it("hostile names are names", async () => {
     const hostile = `a"; DROP TABLE x; -- '\\ é %`;
-    const columns = { id: `id"`, embedding: "em'b\\", metadata: "m; --", metadataTypes: `"t"`, text: "select", scope: "ü" };
+    const columns = {
+      id: `id"`,
+      embedding: "em'b\\",
+      metadata: "m; --",
+      metadataTypes: `"t"`,
+      text: "select",
+      scope: "ü",
+    };
     for (const indexType of ["none", "hnsw"] as const) {
       const store = await openStore({ table: `${hostile}${indexType}`, columns, indexType, buildAt: 1 });
       const bound = store.scoped("tenant");
@@ -124,7 +137,10 @@ describe("opening", () => {
     await (await openStore({ table })).add([{ id: "a", vector: [1, 2, 3] }]);
     for (const settings of [{ dimensions: 4 }, { dimensions: 3, metric: "dot" }] as const) {
       const error = await failure(() => openVectorStore(open({ table }), settings));
-      expect([error.code, error.message]).toEqual(["INVALID_CONFIG", expect.stringMatching(/were asked for|was asked for/)]);
+      expect([error.code, error.message]).toEqual([
+        "INVALID_CONFIG",
+        expect.stringMatching(/were asked for|was asked for/),
+      ]);
     }
     expect(await (await openStore({ table })).count()).toBe(1);
   });
@@ -136,7 +152,8 @@ describe("opening", () => {
     );
     await Promise.all(many.map((store, n) => store.add([{ id: `r${n}`, vector: [1, n, 1] }])));
     await Promise.all(many.map((store) => store.add([{ id: "last", vector: [1, 1, 1] }])));
-    const indexes = await sql`SELECT 1 FROM pg_indexes WHERE schemaname = ${schemaName} AND tablename = ${table} AND indexdef LIKE '%hnsw%'`;
+    const indexes =
+      await sql`SELECT 1 FROM pg_indexes WHERE schemaname = ${schemaName} AND tablename = ${table} AND indexdef LIKE '%hnsw%'`;
     expect(indexes.length).toBe(1);
     expect(many.map((store) => store.explain().search)).toEqual(many.map(() => "approximate"));
   });
@@ -155,7 +172,9 @@ describe("opening", () => {
       await elsewhere`CREATE EXTENSION vector SCHEMA "my extensions"`;
       await elsewhere.end();
       // its types and operators are in no search path
-      const store = await openVectorStore(pgvector({ connectionString, indexType: "hnsw", buildAt: 1 }), { dimensions: 3 });
+      const store = await openVectorStore(pgvector({ connectionString, indexType: "hnsw", buildAt: 1 }), {
+        dimensions: 3,
+      });
       await store.add([{ id: "a", vector: [1, 2, 3] }]);
       expect(idsOf(await store.search([1, 2, 3]))).toEqual(["a"]);
       expect(store.explain().search).toBe("approximate");
@@ -197,7 +216,11 @@ describe("a table that another program made", () => {
       undefined,
     ]);
     expect(await store.delete(["a", "none"])).toEqual([true, false]);
-    expect((await sql`SELECT key FROM ${at(table)} ORDER BY key`).map((row) => row["key"])).toEqual(["b", "none", "zero"]);
+    expect((await sql`SELECT key FROM ${at(table)} ORDER BY key`).map((row) => row["key"])).toEqual([
+      "b",
+      "none",
+      "zero",
+    ]);
   });
 
   it("says what it cannot keep, and keeps nothing of it", async () => {
@@ -217,7 +240,9 @@ describe("a table that another program made", () => {
     expect(await store.count()).toBe(1);
     expect(await store.count(where("n", "not_exists"))).toBe(1);
     const dated = await openStore({ table: await makeTable(usual), columns, manage: false });
-    expect((await failure(() => dated.add([{ id: "b", vector, metadata: { at: new Date() } }]))).code).toBe("UNSUPPORTED");
+    expect((await failure(() => dated.add([{ id: "b", vector, metadata: { at: new Date() } }]))).code).toBe(
+      "UNSUPPORTED",
+    );
     expect((await failure(() => dated.add([{ id: "x".repeat(81), vector }]))).code).toBe("LIMIT_EXCEEDED");
   });
 
@@ -230,7 +255,10 @@ describe("a table that another program made", () => {
       index: "its_index",
     });
     const cosine = await openStore(options);
-    expect(cosine.explain()).toMatchObject({ search: "exact", why: expect.stringMatching(/no hnsw index for this metric/) });
+    expect(cosine.explain()).toMatchObject({
+      search: "exact",
+      why: expect.stringMatching(/no hnsw index for this metric/),
+    });
     expect((await failure(() => cosine.buildIndex())).code).toBe("INVALID_CONFIG");
   });
 

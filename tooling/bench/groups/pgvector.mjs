@@ -111,7 +111,8 @@ async function searching(bench, { sql, schemaName, plain, indexed, questions, co
   const table = (name) => sql(`${schemaName}.${name}`);
   const where7 = sql`CASE WHEN jsonb_typeof(metadata -> 'hundredth') = 'number' THEN (metadata -> 'hundredth')::float8 = 7 ELSE FALSE END`;
   const distance = (question) => sql`(embedding <=> ${toSql(Array.from(question))}::vector)`;
-  const byScan = (condition) => (question) => sql`
+  const byScan = (condition) => (question) =>
+    sql`
     SELECT id, distance FROM (
       SELECT id, ${distance(question)} + 0 AS distance FROM ${table("plain")}
       WHERE scope = '' AND ${condition} ORDER BY distance, id LIMIT ${sql.unsafe(String(k))}
