@@ -20,7 +20,7 @@ import {
   type WhereRequest,
 } from "@dataknobs/core/vector";
 import type { Sql, Statement } from "@dataknobs/sql";
-import { guarded } from "./errors.js";
+import { classify, guarded } from "./errors.js";
 import { conditionLayout, emptyLayout, mostIndexed, type VectorIndex, type VectorLayout } from "./layout.js";
 import { bad, greatest, type Settings, searchOptions } from "./options.js";
 import { buildIndex, checkExtension, countUpTo, inspect, openTable } from "./schema.js";
@@ -152,7 +152,9 @@ export class PgvectorBackend implements VectorBackend<Sql> {
         });
       }
       this.#written += rows.length;
-      await this.#buildWhereDue(call);
+      await this.#buildWhereDue().catch((error: unknown) => {
+        throw writtenBefore(error, rows.length);
+      });
     });
   }
 
@@ -314,12 +316,14 @@ export class PgvectorBackend implements VectorBackend<Sql> {
   }
 
   /** Makes the index once enough rows are there. Who comes meanwhile waits too. */
-  async #buildWhereDue(call: Call): Promise<void> {
+  async #buildWhereDue(): Promise<void> {
     const { pool, layout } = this.#here;
     const settings = this.#settings;
     if (!this.#buildsAlone(layout)) return;
     // others write too, and rows that were replaced are none: it is counted before it is thought to be reached
     if (this.#written * 8 < settings.buildAt - this.#counted) return;
+    // for all who wait for it: who gives up does not end it
+    const call = {};
     this.#building ??= (async () => {
       this.#written = 0;
       this.#counted = await countUpTo(pool, layout, settings.buildAt, call);
@@ -350,6 +354,14 @@ export class PgvectorBackend implements VectorBackend<Sql> {
 function compiled(layout: VectorLayout): Pick<Opened, "layout" | "compiler"> {
   const conditions = conditionLayout(layout);
   return { layout, compiler: compilerOf(conditions, dialectOf(conditions)) };
+}
+
+/** Of an add whose vectors are there, and whose index is not. */
+function writtenBefore(error: unknown, written: number): Error {
+  const known = classify(error);
+  if (!DataknobsError.is(known)) return known;
+  const message = `The vectors were written, but making the index failed. ${known.message}`;
+  return new DataknobsError(known.code, message, { ...known.details, written }, { cause: known });
 }
 
 const setText = "SELECT set_config($1, $2, true), set_config($3, $4, true)";

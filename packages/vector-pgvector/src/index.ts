@@ -14,9 +14,6 @@ export type { IndexType, PgvectorColumns, PgvectorOptions } from "./options.js";
  * metric.
  *
  * @example
- * import { openVectorStore, where } from "@dataknobs/core";
- * import { pgvector } from "@dataknobs/vector-pgvector";
- *
  * await using store = await openVectorStore(pgvector({ database: "app", indexType: "hnsw" }), { dimensions: 384 });
  * await store.add([{ id: "a", vector: embedding, metadata: { lang: "en" } }]);
  * await store.search(query, { k: 5, filter: where("lang", "=", "en") });

@@ -203,6 +203,18 @@ describe("more than 2,000 dimensions", () => {
     expect(idsOf(await store.search(of(70_000)))).toEqual(["a"]);
   });
 
+  it("an index that cannot be made: the vectors are written, and the error says so", async () => {
+    const table = newTable();
+    const settings = { dimensions: 2001, metric: "dot" } as const;
+    const of = (number: number): Float32Array => new Float32Array(2001).fill(number);
+    await (await openStore({ table }, settings)).add([{ id: "a", vector: of(70_000) }]);
+    const store = await openStore({ table, indexType: "hnsw", buildAt: 1 }, settings);
+    const error = await failure(() => store.add([{ id: "b", vector: of(1) }]));
+    expect([error.code, error.details["written"]]).toEqual(["INVALID_RECORD", 1]);
+    expect(await store.count()).toBe(2);
+    expect(idsOf(await store.search(of(1), { k: 2 }))).toEqual(["a", "b"]);
+  });
+
   it("beyond 4,000 have no index: refused, with the way out", async () => {
     const error = await failure(() => openStore({ indexType: "hnsw" }, { dimensions: 4001 }));
     expect([error.code, error.message]).toEqual(["INVALID_CONFIG", expect.stringMatching(/4000.*indexType: "none"/)]);
