@@ -70,6 +70,24 @@ export function candidatesOf(layout: VectorLayout, limit: number): number {
  * selection gives whole columns and the outer one their texts, which would else be made of every row that is measured.
  */
 export function nearestSelect(layout: VectorLayout, vectors: readonly string[], request: Nearest): Statement {
+  const { scope, where, include, limit, exact } = request;
+  if (where !== undefined || vectors.length !== 1) return makeNearest(layout, vectors, request);
+  // the usual question: its text is made once, and has the vector and the scope for parameters
+  const known = texts.get(layout) ?? new Map<string, string>();
+  texts.set(layout, known);
+  const key = `${limit} ${exact} ${scope === ""} ${include.join(" ")}`;
+  const text = known.get(key);
+  const params = layout.columns.scope === undefined ? vectors : [...vectors, scope];
+  if (text !== undefined) return { text, params };
+  const made = makeNearest(layout, vectors, request);
+  if (known.size < mostTexts) known.set(key, made.text);
+  return made;
+}
+
+const mostTexts = 100;
+const texts = new WeakMap<VectorLayout, Map<string, string>>();
+
+function makeNearest(layout: VectorLayout, vectors: readonly string[], request: Nearest): Statement {
   const parts = partsOf(layout, request.include);
   const shown = raw(`${asText(parts, "near.")}, near.distance`);
   const order = raw('near.distance + 0, near.id COLLATE "C"');
