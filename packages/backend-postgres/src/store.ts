@@ -187,20 +187,22 @@ export class TableStore implements Store<Sql> {
       if (records.length > 0) yield records;
       return;
     }
-    const statement = this.#table.scan(request, true);
     const { sizes } = this.#table;
-    if (limit === undefined && sizes.isSmall(statement.text)) {
-      const records = await guarded(() => this.#page({ ...request, limit: batchSize + 1 }));
+    const probe = limit === undefined ? { ...request, limit: batchSize + 1 } : undefined;
+    const small = probe && this.#table.scan(probe, false);
+    if (probe !== undefined && small !== undefined && sizes.isSmall(small.text)) {
+      const records = await guarded(() => this.#page(probe, small));
       if (records.length > 0 && records.length <= batchSize) yield records;
       if (records.length <= batchSize) return;
     }
+    const statement = this.#table.scan(request, true);
     await guarded(() => this.#refresh(request.match));
     const reader = request.match === undefined ? this.#reader : this.#access;
     const cursor = await guarded(() => reader.open(statement, batchSize, request));
     let ahead: Promise<Rows> | undefined;
     try {
       let rows = await guarded(() => cursor.next());
-      sizes.note(statement.text, rows.length < batchSize);
+      if (small !== undefined) sizes.note(small.text, rows.length < batchSize);
       while (rows.length > 0) {
         // the server works on while these rows are looked at, one batch ahead and no more
         ahead = rows.length < batchSize ? undefined : guarded(() => cursor.next());
@@ -216,15 +218,16 @@ export class TableStore implements Store<Sql> {
   }
 
   /** By what indexes have of the sort keys, and once more by the whole where that may have made a difference. */
-  async #page(request: ScanRequest<Sql>): Promise<readonly WireRecord[]> {
-    const get = async (whole: boolean): Promise<readonly WireRecord[]> => {
-      const rows = await this.#query(request.match, this.#table.scan(request, whole), request);
-      return rows.map(recordOf);
-    };
-    const records = await get(false);
+  async #page(
+    request: ScanRequest<Sql>,
+    first: Statement = this.#table.scan(request, false),
+  ): Promise<readonly WireRecord[]> {
+    const get = async (statement: Statement): Promise<readonly WireRecord[]> =>
+      (await this.#query(request.match, statement, request)).map(recordOf);
+    const records = await get(first);
     const cut = request.order.filter(({ path }) => declaredAt(this.#table.layout, path) !== undefined);
     return cut.length > 0 && records.some((record) => cut.some((order) => mayBeCut(record, order)))
-      ? get(true)
+      ? get(this.#table.scan(request, true))
       : records;
   }
 

@@ -93,18 +93,24 @@ describe("a server that is down", () => {
 
   it("in the middle of a batch: all of it or nothing", async () => {
     const db = await open();
-    const size = 60_000;
+    // another transaction holds one of the ids, so that the batch waits in its middle
+    const holder = driver(server.url, { max: 1, onnotice: () => undefined });
+    await holder.unsafe("BEGIN");
+    await holder.unsafe(`INSERT INTO "${table}" (id, data) VALUES ('r40000', '{}')`);
     const batch = failure(() =>
-      db.createMany(Array.from({ length: size }, (_, n) => ({ data: { n, text: "x".repeat(50) } }))),
+      db.createMany(Array.from({ length: 60_000 }, (_, n) => ({ id: `r${n}`, data: { n, text: "x".repeat(50) } }))),
     );
     const onlooker = driver(server.url, { max: 1 });
-    for (let n = 0; n === 0; ) {
-      const [row] = await onlooker`SELECT count(*)::int AS n FROM pg_stat_activity
-        WHERE query LIKE ${`INSERT INTO%${table}%`} AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()`;
-      n = row?.["n"] as number;
-    }
+    const waiting = async (): Promise<boolean> => {
+      const [row] = await onlooker`SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted`;
+      return row?.["n"] === 1;
+    };
+    for (let attempt = 0; attempt < 500 && !(await waiting()); attempt++)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await waiting()).toBe(true);
     await server.kill();
     await onlooker.end({ timeout: 0 });
+    await holder.end({ timeout: 0 });
     const error = await batch;
     expect([error.code, error.retryable]).toEqual(["UNAVAILABLE", true]);
     await server.start();
