@@ -50,13 +50,14 @@ export class Lane {
   #cursors = 0;
   #current: Pending | undefined;
   #inTransaction = false;
+  #streaming = false;
   #lost = false;
   /** Something may still go on there, or be on its way to it. */
   spoiled = false;
 
   constructor(make: (onclose: () => void) => postgres.Sql, prepared: Prepared) {
     this.#sql = make(() => {
-      if (this.#inTransaction) this.#lost = true;
+      if (this.#inTransaction || this.#streaming) this.#lost = true;
       // what the server said last to an idle connection, the driver tells the first statement on the next one
       this.spoiled = true;
     });
@@ -81,6 +82,23 @@ export class Lane {
         (pending) => pending as unknown as Promise<readonly postgres.Row[]>,
       ),
     );
+  }
+
+  /**
+   * A transaction that only reads, sent as a whole: the rows of its last statement. Where the connection is lost in
+   * the middle, what is left runs outside of it, which is no harm to what only reads.
+   */
+  together(statements: readonly Statement[], call: Call = {}): Promise<Rows> {
+    return this.#next(async () => {
+      const transaction = [begin, ...statements, commit].map((one) => queryOn(this.#sql, one, this.#prepared));
+      const answers = await this.#cancellable(
+        call,
+        () => transaction[statements.length] as Pending,
+        () => Promise.allSettled(transaction.map(rowsOf)),
+      );
+      for (const answer of answers) if (answer.status === "rejected") throw answer.reason;
+      return (answers[statements.length] as PromiseFulfilledResult<Rows>).value;
+    });
   }
 
   async begin(mode: string): Promise<void> {
@@ -111,6 +129,10 @@ export class Lane {
     const iterator = pending.values().cursor(size)[Symbol.asyncIterator]() as unknown as AsyncIterator<Rows>;
     let under: Promise<IteratorResult<Rows>> | undefined;
     const next = async (): Promise<Rows> => {
+      // on a connection that was lost between two batches the driver throws where nobody can catch it
+      // (https://github.com/porsager/postgres/issues/1208)
+      if (this.#lost) throw lostStream();
+      this.#streaming = true;
       under = this.#cancellable(
         call,
         () => pending,
@@ -123,6 +145,8 @@ export class Lane {
     return {
       next,
       close: async () => {
+        this.#streaming = false;
+        if (this.#lost) return;
         if (under === undefined) await iterator.return?.();
         else {
           this.cancel();
@@ -182,12 +206,21 @@ export class Lane {
   }
 }
 
+const begin: Statement = { text: "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY", params: [] };
+const commit: Statement = { text: "COMMIT", params: [] };
+
 const nothing = Object.assign([], { count: 0, columns: null }) as Rows;
 
 export interface LaneCursor {
   /** The next rows; none at the end. */
   next(): Promise<Rows>;
   close(): Promise<void>;
+}
+
+function lostStream(): DataknobsError {
+  return new DataknobsError("UNAVAILABLE", "The connection of the stream was lost. Begin it again.", {
+    backend: "postgres",
+  });
 }
 
 function lostTransaction(): DataknobsError {

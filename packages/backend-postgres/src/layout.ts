@@ -19,6 +19,8 @@ export interface Layout {
   readonly plainId: boolean;
   /** Indexes that are there and ready. */
   readonly indexes: readonly IndexSpec[];
+  /** What stands for these columns in a table that is not one of records: SQL. */
+  readonly columns?: { readonly id: string; readonly metadata: string; readonly metadataTypes: string };
 }
 
 export function emptyLayout(schema: string, table: string): Layout {
@@ -43,8 +45,9 @@ export function inSchema({ schema }: Pick<Layout, "schema">, name: string): stri
 }
 
 /** The id as it is ordered. */
-export function idColumn({ plainId }: Layout, qualifier = ""): string {
-  return plainId ? `${qualifier}id` : `${qualifier}id COLLATE "C"`;
+export function idColumn({ plainId, columns }: Layout, qualifier = ""): string {
+  const id = `${qualifier}${columns?.id ?? "id"}`;
+  return plainId ? id : `${id} COLLATE "C"`;
 }
 
 /** A text literal that means the same whatever `standard_conforming_strings` says. */
@@ -95,9 +98,10 @@ export interface JsonPieces {
 
 const greatest = "1.7976931348623157e308";
 
-export function jsonPieces({ shared }: Pick<Layout, "shared">, path: Path): JsonPieces {
-  const root = path.root === "metadata" ? "metadata" : "data";
-  const types = root === "metadata" ? "metadata_types" : "types";
+export function jsonPieces({ shared, columns }: Pick<Layout, "shared" | "columns">, path: Path): JsonPieces {
+  const isMetadata = path.root === "metadata";
+  const root = isMetadata ? (columns?.metadata ?? "metadata") : "data";
+  const types = isMetadata ? (columns?.metadataTypes ?? "metadata_types") : "types";
   // -> and ->> with a text step into objects only; #> would also take a digit for a place in an array
   const names = path.segments.map(literal);
   const json = `(${[root, ...names].join(" -> ")})`;
@@ -117,7 +121,7 @@ export function jsonPieces({ shared }: Pick<Layout, "shared">, path: Path): Json
 }
 
 /** The class of a value by its rank in the total order; never NULL. */
-export function rankExpression(layout: Pick<Layout, "shared">, path: Path): string {
+export function rankExpression(layout: Pick<Layout, "shared" | "columns">, path: Path): string {
   const { type, types, tag } = jsonPieces(layout, path);
   const typed = `CASE ${tag} WHEN 'bigint' THEN 3 WHEN 'bytes' THEN 5 ELSE 4 END`;
   return (
@@ -127,7 +131,7 @@ export function rankExpression(layout: Pick<Layout, "shared">, path: Path): stri
 }
 
 /** The key of a value, see `keys.ts`; never NULL. */
-export function keyExpression(layout: Pick<Layout, "shared">, path: Path): string {
+export function keyExpression(layout: Pick<Layout, "shared" | "columns">, path: Path): string {
   const { json, text, type, types, tag, double } = jsonPieces(layout, path);
   const typed =
     `CASE ${tag} WHEN 'bigint' THEN '3' || ${bigintKeySql(text)} WHEN 'bytes' THEN '5' || ${bytesKeySql(text)} ` +
@@ -140,12 +144,12 @@ export function keyExpression(layout: Pick<Layout, "shared">, path: Path): strin
 }
 
 /** As much of the key as an index entry holds. */
-export function cutExpression(layout: Pick<Layout, "shared">, path: Path): string {
+export function cutExpression(layout: Pick<Layout, "shared" | "columns">, path: Path): string {
   return `left(${keyExpression(layout, path)}, ${cutLength}) COLLATE "C"`;
 }
 
 /** Rows that a partial index of arrays and objects has. */
-export function isListed(layout: Pick<Layout, "shared">, path: Path): string {
+export function isListed(layout: Pick<Layout, "shared" | "columns">, path: Path): string {
   return `${jsonPieces(layout, path).type} IN ('array', 'object')`;
 }
 
@@ -153,7 +157,7 @@ export function isListed(layout: Pick<Layout, "shared">, path: Path): string {
  * Beside the cut key in unique indexes: NULL, which is never equal, where there is no value; a digest of what the cut
  * key may leave out. Kept short, since the catalog has to hold it.
  */
-export function sameExpression(layout: Pick<Layout, "shared">, path: Path): string {
+export function sameExpression(layout: Pick<Layout, "shared" | "columns">, path: Path): string {
   const { json, text, type, types } = jsonPieces(layout, path);
   const typed = (tag: string): string => {
     const test = `@.key starts with ${JSON.stringify(`${path.pointer}/`)} && @.value == "${tag}"`;

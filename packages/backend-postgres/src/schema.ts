@@ -148,11 +148,12 @@ export async function inspect(run: RunText, settings: Settings): Promise<Found |
   };
 }
 
-const mark = "dataknobs ";
+/** How comments of ours begin. */
+export const mark = "dataknobs ";
 
 const note = (about: object): string => literal(mark + JSON.stringify(about));
 
-function noteOf(comment: unknown): object | undefined {
+export function noteOf(comment: unknown): object | undefined {
   if (typeof comment !== "string" || !comment.startsWith(mark)) return undefined;
   try {
     return JSON.parse(comment.slice(mark.length)) as object;

@@ -1,6 +1,6 @@
 /** A server of the tests' own, to be killed and started again, by the programs of the one that DATAKNOBS_POSTGRES_URL names. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { appendFileSync, chownSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, chownSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,7 +19,8 @@ export interface Instance {
 
 /** `of`: a replica of that one. */
 export async function makeInstance(of?: Instance): Promise<Instance> {
-  const [row] = await sql`SELECT setting FROM pg_config WHERE name = 'BINDIR'`;
+  const [row] =
+    await sql`SELECT setting, current_setting('data_directory') AS data FROM pg_config WHERE name = 'BINDIR'`;
   const programs = String(row?.["setting"]);
   if (!existsSync(join(programs, "initdb"))) {
     throw new Error(
@@ -27,7 +28,7 @@ export async function makeInstance(of?: Instance): Promise<Instance> {
     );
   }
   const folder = mkdtempSync(join(tmpdir(), "dataknobs-postgres-"));
-  const as = asUser(folder);
+  const as = asUser(folder, String(row?.["data"]));
   const data = join(folder, "data");
   const env = { PATH: "/usr/bin:/bin", LC_ALL: "C.UTF-8" };
   const make = (program: string, args: readonly string[]): void => {
@@ -97,12 +98,12 @@ function killQuietly(pid: number): void {
   }
 }
 
-/** PostgreSQL does not run as root. */
-function asUser(folder: string): { uid?: number; gid?: number } {
+/** PostgreSQL does not run as root: the user of the other server may run its programs, wherever they are. */
+function asUser(folder: string, data: string): { uid?: number; gid?: number } {
   if (process.getuid?.() !== 0) return {};
-  const nobody = 65534;
-  chownSync(folder, nobody, nobody);
-  return { uid: nobody, gid: nobody };
+  const { uid, gid } = statSync(data);
+  chownSync(folder, uid, gid);
+  return { uid, gid };
 }
 
 async function answers(url: string): Promise<void> {
