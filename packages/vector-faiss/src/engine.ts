@@ -187,7 +187,7 @@ export class Engine implements Operations {
     const wanted = Math.min(k, rows.length);
     if (wanted === 0) return answers;
     const share = rows.length / native.count;
-    const spare = this.#measuresAgain ? Math.min(k + 4, 2 * k) : k;
+    const spare = this.#disorders ? Math.min(k + 4, 2 * k) : k;
     let fetch = Math.min(native.count, filtered || dead > 0 ? Math.ceil(((k + 4) / share) * 1.3) : spare);
     let open = [...answers.keys()];
     let marks: Uint8Array | undefined;
@@ -198,23 +198,23 @@ export class Engine implements Operations {
       const step = Math.max(1, Math.floor(hitsAtOnce / fetch));
       for (let from = 0; from < open.length; from += step) {
         const part = open.slice(from, from + step);
-        const { labels, distances } = native.search(part.length, fetch, (into, row, at) =>
+        const { labels } = native.search(part.length, fetch, (into, row, at) =>
           asked.copy(part[row] as number, into, at),
         );
         for (let at = 0; at < part.length; at++) {
-          const hits: Hit[] = [];
+          const slots: number[] = [];
           for (let hit = at * fetch; hit < (at + 1) * fetch; hit++) {
             const label = labels[hit] as number;
             const slot = label < 0 ? -1 : (slotAt[label] as number);
             if (slot < 0 || (marks !== undefined && marks[slot] === 0)) continue;
-            hits.push({ id: "", slot, distance: this.#distanceOf(distances[hit] as number) });
-            if (hits.length === k && !this.#measuresAgain) break;
+            slots.push(slot);
+            if (slots.length === k && !this.#disorders) break;
           }
           const query = part[at] as number;
           // padding: the index has no more, however many it is asked for
-          if (hits.length < wanted && (labels[(at + 1) * fetch - 1] as number) >= 0) short.push(query);
-          if (hits.length >= wanted)
-            answers[query] = this.#measuresAgain ? this.#again(hits, asked.measure(query), k) : hits;
+          if (slots.length < wanted && (labels[(at + 1) * fetch - 1] as number) >= 0) short.push(query);
+          // one formula whatever the way: a filter that all rows satisfy must not change a distance
+          if (slots.length >= wanted) answers[query] = nearestOf(slots, asked.measure(query), k);
         }
       }
       open = short;
@@ -224,32 +224,12 @@ export class Engine implements Operations {
   }
 
   /**
-   * Whether hits are measured by their vectors as they were given: where the index keeps them rounded, and where Faiss
-   * takes L2 from norms and an inner product, which leaves nothing of small distances.
+   * Whether the index has near neighbours in another order than their vectors as they were given: where it keeps them
+   * rounded, and where Faiss takes L2 from norms and an inner product, which leaves nothing of small distances.
    */
-  get #measuresAgain(): boolean {
+  get #disorders(): boolean {
     const { type, metric } = this.#shape;
     return type.rounds || (type.kind === "flat" && metric === "euclidean");
-  }
-
-  #again(hits: readonly Hit[], measure: Measure, k: number): readonly Hit[] {
-    return nearestOf(
-      hits.map(({ slot }) => slot),
-      measure,
-      k,
-    );
-  }
-
-  /** Of what Faiss gives: the inner product, or the squared L2. */
-  #distanceOf(found: number): number {
-    switch (this.#shape.metric) {
-      case "cosine":
-        return 1 - found;
-      case "dot":
-        return -found;
-      case "euclidean":
-        return Math.sqrt(Math.max(0, found));
-    }
   }
 
   /** How many rows the index measures in a search, about. */
