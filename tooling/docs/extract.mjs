@@ -5,7 +5,8 @@
 //   ```ts setup=people    runs, and may be begun with by later blocks
 //   ```ts with=people     begins with that block, which may stand in an HTML comment where readers need not see it
 //   ```ts ignore          is not run
-//   ```ts needs=postgres  is compiled, but run only where DATAKNOBS_POSTGRES_URL names a server; "needs=a,b" needs both
+//   ```ts needs=postgres  is compiled, but run only where DATAKNOBS_POSTGRES_URL names a server; "needs=a,b" needs both;
+//                         "needs=faiss" the native module of the Faiss store
 import { existsSync, globSync, readFileSync } from "node:fs";
 
 /**

@@ -7,6 +7,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, write
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { missingFaiss } from "../faiss/build.mjs";
 import { Report } from "../test/report.mjs";
 import { findExamples, moduleOf, variableOf } from "./extract.mjs";
 import { brokenLinks } from "./links.mjs";
@@ -49,9 +50,9 @@ export async function runDocs(results) {
     const errors = typeErrors(project);
     await inTurns(examples, async (example) => {
       const mine = errors.filter((line) => line.startsWith(`${example.name}.`));
-      const missing = [...example.needs].map(variableOf).filter((name) => (process.env[name] ?? "") === "");
+      const missing = [...example.needs].map(lackOf).filter((reason) => reason !== undefined);
       if (mine.length === 0 && missing.length > 0) {
-        notRun.push(`example ${example.file}:${example.line}: ${missing.join(" and ")} not set`);
+        notRun.push(`example ${example.file}:${example.line}: ${missing.join(" and ")}`);
         return;
       }
       const failure = mine.length > 0 ? readable(mine.join("\n"), example, project) : await execute(example, project);
@@ -65,6 +66,13 @@ export async function runDocs(results) {
   report.write(results, "docs");
   for (const reason of notRun) console.log(`  (not run: ${reason})`);
   return { failed: report.failed, notRun };
+}
+
+/** Why what an example needs is not there; `undefined` where it is. */
+function lackOf(need) {
+  if (need === "faiss") return missingFaiss();
+  const variable = variableOf(need);
+  return (process.env[variable] ?? "") === "" ? `${variable} not set` : undefined;
 }
 
 /** An empty project that has our packages and those that examples may use beside them. */

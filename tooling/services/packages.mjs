@@ -12,13 +12,14 @@ export function serversOf(name) {
   return found.servers;
 }
 
-/** `{ name, folder, servers }` of every package. */
+/** `{ name, folder, servers, native }` of every package; `native`: what its tests need compiled, as `"faiss"`. */
 export function packages() {
   return readdirSync(folder)
     .filter((name) => existsSync(join(folder, name, "package.json")))
     .map((name) => {
       const manifest = JSON.parse(readFileSync(join(folder, name, "package.json"), "utf8"));
-      return { name: manifest.name, folder: join("packages", name), servers: known(manifest) };
+      const native = manifest.dataknobs?.native ?? [];
+      return { name: manifest.name, folder: join("packages", name), servers: known(manifest), native };
     });
 }
 

@@ -8,6 +8,7 @@ import { foreground } from "../bootstrap/foreground.mjs";
 import { runBundle } from "../browser/bundle.mjs";
 import { runDocs } from "../docs/run.mjs";
 import { runMatrix } from "../docs/support-matrix.mjs";
+import { missingFaiss } from "../faiss/build.mjs";
 import { runPack } from "../pack/run.mjs";
 import { lacking, packages as listPackages } from "../services/packages.mjs";
 import { servers } from "../services/servers/index.mjs";
@@ -48,7 +49,7 @@ const taskResults = { test: "jest.json", check: "check.json" };
 
 /** Everything but the tests that need a server, so that the servers have the time to start. */
 async function packageTasks() {
-  const free = packages.filter((one) => one.servers.length === 0);
+  const free = packages.filter((one) => one.servers.length === 0 && (!wants("unit") || hasNative(one)));
   const overall = ["build", ...(wants("static") ? ["typecheck", "check"] : [])];
   const tests = wants("unit") ? free.map(({ name }) => `${name}#test`) : [];
   const ends = await runTurbo([...overall, ...tests]);
@@ -56,6 +57,13 @@ async function packageTasks() {
     const tasks = [...overall, ...(tests.includes(`${one.name}#test`) ? ["test"] : [])];
     for (const task of tasks) taskRow(one, task, ends);
   }
+}
+
+/** Whether a package has what its tests need compiled; one that has not is told, and its tests are left out. */
+function hasNative({ name, native }) {
+  const missing = native.includes("faiss") ? missingFaiss() : undefined;
+  if (missing !== undefined) notRun.push(`the tests of ${name}: ${missing}`);
+  return missing === undefined;
 }
 
 /** The tests of the packages whose servers are there; the others are listed as not run. */
