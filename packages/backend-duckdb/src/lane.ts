@@ -83,8 +83,9 @@ export class Lane {
     let again: NodeJS.Timeout | undefined;
     const stop = (): void => {
       this.interrupt();
-      // one that comes before the engine has begun is lost
-      again ??= setInterval(() => this.interrupt(), 10);
+      // one that comes before the engine has begun is lost; a statement whose connection was closed under it may never
+      // answer, and must not keep the process
+      again ??= setInterval(() => (this.#closed ? clearInterval(again) : this.interrupt()), 10).unref();
     };
     signal.addEventListener("abort", stop);
     try {
