@@ -1,8 +1,10 @@
 // Uses the installed command once, as a user would.
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+// of a run before, under another Node
+rmSync("cli-smoke.db", { force: true });
 writeFileSync("people.csv", "name,age\nAda,36\nBob,24\n");
 const bin = join("node_modules", "@dataknobs", "cli", "dist", "bin.js");
 const run = (...args) => execFileSync(process.execPath, [bin, ...args], { encoding: "utf8" });

@@ -1,5 +1,5 @@
 // Relative links of the READMEs and guides: the file must be there, and so must the heading.
-import { existsSync, globSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 
 /** `file:line: target` of every link that leads nowhere. */
@@ -36,7 +36,7 @@ function leadsSomewhere(file, target) {
   const [path, anchor] = target.split("#");
   const to = path === "" ? file : normalize(join(dirname(file), decodeURIComponent(path)));
   if (!existsSync(to)) return false;
-  return anchor === undefined || anchorsOf(to).has(anchor);
+  return anchor === undefined || (statSync(to).isFile() && anchorsOf(to).has(anchor));
 }
 
 /** The anchors of a document's headings, as GitHub makes them. */

@@ -1,7 +1,7 @@
 /** Opening a collection: found or made, and refused where it is not what was asked for. */
 import { DataknobsError } from "@dataknobs/core/backend";
 import type { Metric } from "@dataknobs/core/vector";
-import type { Collection, EmbeddingFunction } from "chromadb";
+import type { ChromaClient, Collection, EmbeddingFunction } from "chromadb";
 import { isNamed } from "./errors.js";
 import type { HnswSettings, Settings } from "./options.js";
 import { ownKeys } from "./rows.js";
@@ -36,7 +36,7 @@ export async function openCollection(settings: Settings, shape: Shape): Promise<
 
 async function find({ client, collection: name, create }: Settings): Promise<Collection | undefined> {
   try {
-    return await client.getCollection({ name, embeddingFunction: noEmbedding });
+    return await (client as ChromaClient).getCollection({ name, embeddingFunction: noEmbedding });
   } catch (error) {
     if (!isNamed(error, "ChromaNotFoundError")) throw error;
     if (create) return undefined;
@@ -52,7 +52,7 @@ async function find({ client, collection: name, create }: Settings): Promise<Col
 async function make({ client, collection: name, hnsw }: Settings, { dimensions, metric }: Shape): Promise<Collection> {
   try {
     // another process may make it at the same moment: then this is the one that it made
-    return await client.getOrCreateCollection({
+    return await (client as ChromaClient).getOrCreateCollection({
       name,
       embeddingFunction: null,
       configuration: { hnsw: { space: spaces[metric], ...hnsw } },

@@ -1,9 +1,9 @@
 /** `@dataknobs/vector-chroma`: vectors in a Chroma collection, on chromadb. */
 import { defineVectorBackend, type VectorBackendFactory } from "@dataknobs/core/vector";
 import { ChromaVectors } from "./backend.js";
-import { type ChromaOptions, fromUrl, optionSpecs, settingsOf } from "./options.js";
+import { type ChromaClientLike, type ChromaOptions, fromUrl, optionSpecs, settingsOf } from "./options.js";
 
-export type { ChromaOptions };
+export type { ChromaClientLike, ChromaOptions };
 
 /**
  * A vector store in a collection of a Chroma server (version 1 or later) or of Chroma Cloud. No embedding function is
@@ -13,9 +13,6 @@ export type { ChromaOptions };
  * other dimensions or another metric, and `UNAVAILABLE` where no server answers.
  *
  * @example
- * import { openVectorStore } from "@dataknobs/core";
- * import { chroma } from "@dataknobs/vector-chroma";
- *
  * await using store = await openVectorStore(chroma({ collection: "notes" }), { dimensions: 384 });
  * await store.add([{ id: "a", vector: embedding, metadata: { lang: "en" } }]);
  */

@@ -38,7 +38,18 @@ export interface ChromaOptions {
   /** The most rows in one request. Default: what the server says; with `apiKey` at most 300, Chroma Cloud's quota. */
   readonly pageSize?: number;
   /** A client of chromadb to use instead of the options that name a server. */
-  readonly client?: ChromaClient;
+  readonly client?: ChromaClientLike;
+}
+
+/**
+ * What is asked of a client; any `ChromaClient` or `CloudClient` of chromadb 3 has it. Its own type is not named here,
+ * since its declarations do not compile without `skipLibCheck`.
+ */
+export interface ChromaClientLike {
+  getCollection(options: never): Promise<unknown>;
+  getOrCreateCollection(options: never): Promise<unknown>;
+  getMaxBatchSize(): Promise<number>;
+  supportsBase64Encoding(): Promise<boolean>;
 }
 
 /** Of the index; what is not given is Chroma's business. */
@@ -50,7 +61,7 @@ export interface HnswSettings {
 
 /** Options with their defaults, checked. */
 export interface Settings {
-  readonly client: ChromaClient;
+  readonly client: ChromaClientLike;
   readonly collection: string;
   readonly create: boolean;
   readonly hnsw: HnswSettings;
@@ -122,7 +133,7 @@ function isCollectionName(name: string): boolean {
   return /^[a-zA-Z0-9][a-zA-Z0-9._-]{1,510}[a-zA-Z0-9]$/.test(name) && !/^\d+(?:\.\d+){3}$/.test(name);
 }
 
-function clientOf({ client, url, ...options }: ChromaOptions): ChromaClient {
+function clientOf({ client, url, ...options }: ChromaOptions): ChromaClientLike {
   const { apiKey, headers, tenant, database } = options;
   if (client !== undefined) {
     const others = ["url", "host", "port", "ssl", "headers", "apiKey", "tenant", "database"] as const;
