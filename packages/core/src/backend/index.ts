@@ -35,6 +35,7 @@ export type * from "../query/lowered.js";
 export { nearest } from "../query/nearest.js";
 export { idPath, pathKey, resolvePath, samePath } from "../query/paths.js";
 export { fromBase64, toBase64 } from "../record/base64.js";
+export { freezeRecord } from "../record/freeze.js";
 export { isoTime, parseIsoTime } from "../record/iso.js";
 export type { Json, JsonObject, JsonScalar, TypeMap, TypeTag, WireRecord } from "../record/json.js";
 export { mergeFields } from "../record/merge.js";
