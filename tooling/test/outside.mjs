@@ -2,6 +2,17 @@ import { missingChromium } from "../browser/chromium.mjs";
 import { provide } from "../services/manager.mjs";
 import { servers } from "../services/servers/index.mjs";
 
+/** Servers between which, and between each and the embedded stores, every ordered pair is migrated. */
+export const pairServers = ["postgres", "elasticsearch", "s3"];
+/** What one run of the pairs takes: no server, one, or two. */
+const pairSets = [
+  { what: "embedded", title: "between the embedded stores", names: [] },
+  ...pairServers.map((name) => ({ what: name, title: `between ${name} and the embedded stores`, names: [name] })),
+  ...pairServers.flatMap((a, at) =>
+    pairServers.slice(at + 1).map((b) => ({ what: `${a},${b}`, title: `between ${a} and ${b}`, names: [a, b] })),
+  ),
+];
+
 /**
  * Suites that need something which not every machine can have: a server, Python, a browser.
  * Each is run where `missing()` answers undefined; elsewhere its answer says what is missing, the suite is listed
@@ -24,6 +35,15 @@ export const outsideSuites = [
     command: ["node", "tooling/browser/run.mjs", ".results/chromium.json"],
     results: ".results/chromium.json",
   },
+  ...pairSets.map(({ what, title, names }) => {
+    const results = `.results/pairs-${what}.json`;
+    return {
+      name: `migration ${title}`,
+      missing: async () => withoutAddress(names),
+      command: ["node", "tooling/pairs/run.mjs", what, results],
+      results,
+    };
+  }),
   {
     name: "services: manager",
     missing: async () => undefined,
@@ -43,6 +63,12 @@ export const outsideSuites = [
     results: `.results/services-${server.name}.json`,
   })),
 ];
+
+/** Of servers that the run has started already, or been given. */
+function withoutAddress(names) {
+  const missing = names.filter((name) => !process.env[servers[name].variable]);
+  return missing.length === 0 ? undefined : `no server of ${missing.join(", ")}`;
+}
 
 async function missingServer(server) {
   try {
