@@ -70,8 +70,8 @@ export async function openStore(name, folder) {
 /** What the stores of this process left on a server beside their own places: the bucket. */
 export async function sweep(names) {
   if (!names.includes("s3")) return;
-  const require = createRequire(new URL("../../packages/backend-s3/package.json", import.meta.url));
-  const { S3Client, ListObjectsV2Command, DeleteObjectCommand, DeleteBucketCommand } = require("@aws-sdk/client-s3");
+  const ofBackend = createRequire(new URL("../../packages/backend-s3/package.json", import.meta.url));
+  const { S3Client, ListObjectsV2Command, DeleteObjectCommand, DeleteBucketCommand } = ofBackend("@aws-sdk/client-s3");
   const { origin, username, password, searchParams } = new URL(process.env.DATAKNOBS_S3_URL);
   const client = new S3Client({
     endpoint: origin,

@@ -70,19 +70,19 @@ async function thereOf(
   return found;
 }
 
-export interface Wanted {
+interface Wanted {
   readonly from: VectorRow;
   readonly row: VectorRow;
 }
 
-export interface Prepared {
+interface Prepared {
   readonly wanted: readonly Wanted[];
   readonly dropped: number;
   readonly failed: readonly { readonly from: VectorRow; readonly error: Error }[];
 }
 
 /** The rows that the target should have of these; their vectors lie in one buffer. */
-export async function prepare(
+async function prepare(
   rows: readonly VectorRow[],
   { session }: VectorSide,
   { transform }: CheckedVectorOptions,
@@ -211,7 +211,7 @@ function exists({ name }: VectorSession, id: string): DataknobsError {
   });
 }
 
-export interface Compared {
+interface Compared {
   /** Content as the source has it, and what the target has of it. */
   readonly theirs: readonly string[];
   readonly ours: readonly string[];
