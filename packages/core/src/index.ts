@@ -58,6 +58,8 @@ export type {
   MigrationTally,
   Verification,
 } from "./migrate/options.js";
+export type { MigrateVectorsOptions } from "./migrate/vector-options.js";
+export { migrateVectors, vectorContentHash } from "./migrate/vectors.js";
 export type { AggregateExplanation, ClausePlan, Explanation, StepPlan } from "./plan/explain.js";
 export {
   type Condition,

@@ -7,6 +7,7 @@ import { type AggregateExplanation, type Explanation, explainPlan } from "../pla
 import type { Fields } from "../record/values.js";
 import { isInside, runInside } from "./context.js";
 import { type ApplyOptions, applyIndexes, type IndexPlan, planIndexes } from "./index-plan.js";
+import { internals } from "./internals.js";
 import { type Access, Operations } from "./operations.js";
 import { explainAggregation, planToExplain, type QueryInput } from "./reads.js";
 import { asDataknobsError, type CallOptions, callOf, misuse, type Session } from "./session.js";
@@ -15,9 +16,6 @@ import { abortError, orAborted, runAsync, type Steps } from "./steps.js";
 import type { BatchSource } from "./stream.js";
 import { runBuffered, runInteractive, type Transaction, type TransactionOptions } from "./transaction.js";
 import { type WriteRecord, type WriteStreamOptions, type WriteSummary, writeStream } from "./write-stream.js";
-
-/** What operations on two databases need of each. @internal */
-export const internals: unique symbol = Symbol("internals");
 
 export interface Internals {
   readonly session: Session;

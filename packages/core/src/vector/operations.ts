@@ -1,5 +1,6 @@
 /** The operations on the vectors of one scope. */
 import type { Call } from "../backend/spi.js";
+import { internals } from "../database/internals.js";
 import { asDataknobsError, type CallOptions, callOf } from "../database/session.js";
 import { abortError, orAborted } from "../database/steps.js";
 import { type BatchSource, RowStream } from "../database/stream.js";
@@ -151,6 +152,11 @@ export abstract class VectorOperations {
       () => this.#source(callOf(options), (call) => scanRows(session, plan, include, call)),
       (row) => toStoredVector(row, include) as unknown as StoredVector<I>,
     );
+  }
+
+  /** What operations on two stores need of each. @internal */
+  [internals](operation: string): { readonly session: VectorSession; track<R>(work: Promise<R>): Promise<R> } {
+    return { session: this.session(operation), track: (work) => this.track(work) };
   }
 
   #source(call: Call, scan: (call: Call) => AsyncGenerator<readonly PartialRow[], void>): BatchSource<PartialRow> {
