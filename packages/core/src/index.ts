@@ -63,8 +63,10 @@ export { migrateVectors, vectorContentHash } from "./migrate/vectors.js";
 export type { AggregateExplanation, ClausePlan, Explanation, StepPlan } from "./plan/explain.js";
 export {
   type Condition,
+  type FusionClause,
   type LeafCondition,
   type MatchClause,
+  type NearestClause,
   type Operator,
   operators,
   type PathInput,

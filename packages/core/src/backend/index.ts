@@ -9,7 +9,7 @@ export type {
 } from "../aggregate/ast.js";
 export { bucketOf, dateBucketOf } from "../aggregate/buckets.js";
 export { type Aggregator, aggregatorOf, percentileOf } from "../aggregate/run.js";
-export type { FieldType, IndexSpec } from "../database/indexes.js";
+export type { FieldType, IndexSpec, VectorDeclaration, VectorIndex } from "../database/indexes.js";
 export { backendFrom } from "../database/open.js";
 export { DataknobsError, type ErrorCode, type ErrorDetails, toError } from "../errors.js";
 export { type Getter, getterOf, typesOf, walk } from "../match/access.js";

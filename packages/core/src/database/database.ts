@@ -11,7 +11,7 @@ import { internals } from "./internals.js";
 import { type Access, Operations } from "./operations.js";
 import { explainAggregation, planToExplain, type QueryInput } from "./reads.js";
 import { asDataknobsError, type CallOptions, callOf, misuse, type Session } from "./session.js";
-import { type CheckedSettings, checkUnique, makeSession, narrowed } from "./settings.js";
+import { type CheckedSettings, checkUnique, indexesFor, makeSession, narrowed } from "./settings.js";
 import { abortError, orAborted, runAsync, type Steps } from "./steps.js";
 import type { BatchSource } from "./stream.js";
 import { runBuffered, runInteractive, type Transaction, type TransactionOptions } from "./transaction.js";
@@ -233,7 +233,9 @@ export class Database<I = Fields, T = I> extends Operations<I, T> implements Asy
 export async function openBackend(backend: Backend, settings: CheckedSettings, call: Call): Promise<Session> {
   checkUnique(backend, settings.indexes);
   try {
-    const opening = Promise.resolve(backend.open?.({ ...call, indexes: settings.indexes }));
+    const opening = Promise.resolve(
+      backend.open?.({ ...call, indexes: indexesFor(backend.capabilities, settings.indexes) }),
+    );
     const found = await orAborted(opening, call.signal).then(undefined, async (error: unknown) => {
       // what was opened in spite of an abort is closed again
       await opening.then(

@@ -5,7 +5,7 @@ import { asDataknobsError, type CallOptions, callOf } from "../database/session.
 import { abortError, orAborted } from "../database/steps.js";
 import { type BatchSource, RowStream } from "../database/stream.js";
 import type { Condition } from "../query/ast.js";
-import { checkKeys } from "../query/parse.js";
+import { checkKeys } from "../query/checks.js";
 import type { Fields } from "../record/values.js";
 import { explainSearch, type VectorExplanation } from "./explain.js";
 import { planFilter, refuseEmulation } from "./filter.js";

@@ -2,7 +2,7 @@
 import type { Call } from "../backend/spi.js";
 import { DataknobsError } from "../errors.js";
 import type { Condition } from "../query/ast.js";
-import { checkKeys } from "../query/parse.js";
+import { checkKeys } from "../query/checks.js";
 import { checkId, newId } from "../record/ids.js";
 import type { JsonObject, TypeMap } from "../record/json.js";
 import { mergeFields } from "../record/merge.js";
