@@ -57,6 +57,14 @@ const compressors = {
   }),
 };
 
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** hyparquet's own would take U+FEFF at the beginning of a text for a mark, and drop it. */
+const parsers: typeof DEFAULT_PARSERS = {
+  ...DEFAULT_PARSERS,
+  stringFromBytes: (bytes: Uint8Array): string => bytes && utf8.decode(bytes),
+};
+
 export class ParquetReader {
   readonly metadata: FileMetaData;
   /** Columns that stand for a field, with what is known of them. */
@@ -102,7 +110,7 @@ export class ParquetReader {
   static ofFooter(footer: Buffer, context: DecodeContext): ParquetReader {
     let metadata: FileMetaData;
     try {
-      metadata = parquetMetadata(footer, { geoparquet: false });
+      metadata = parquetMetadata(footer, { geoparquet: false, parsers });
     } catch (cause) {
       throw damage(context, "its footer cannot be read", { position: 0, cause });
     }
@@ -202,7 +210,7 @@ export class ParquetReader {
       if (!columns.has(name)) continue;
       if (child.children.length > 0) {
         const below = new Map([...leaves].filter(([path]) => path.startsWith(`${name}.`)));
-        assembleNested(below, child, DEFAULT_PARSERS);
+        assembleNested(below, child, parsers);
         found.set(name, below.get(name) ?? []);
       } else found.set(name, leaves.get(name) ?? []);
     }
@@ -221,7 +229,7 @@ export class ParquetReader {
           pathInSchema: meta.path_in_schema,
           element,
           schemaPath,
-          parsers: DEFAULT_PARSERS,
+          parsers,
           compressors,
           utf8: false,
         },
