@@ -26,7 +26,10 @@ class Merged extends SegmentsBackend {
   }
 }
 
-function suite(make: (options: S3Options) => Backend, how: { readonly modes?: readonly ["plain"]; readonly runs: number }): void {
+function suite(
+  make: (options: S3Options) => Backend,
+  how: { readonly modes?: readonly ["plain"]; readonly runs: number },
+): void {
   const open = (options: S3Options): Backend => {
     const backend = make(options);
     places.set(backend, options);

@@ -12,7 +12,7 @@ import { makeSegment } from "./segment.js";
 import type { State, Store } from "./store.js";
 
 /** New records from this number on go into a segment at once. */
-export const directRows = 4096;
+const directRows = 4096;
 /** Each time, another writer has made it. */
 const maxAttempts = 1000;
 /** Operations that go together. */

@@ -22,9 +22,9 @@ export interface Compaction {
 }
 
 /** Logs from this number on are folded into fewer. */
-export const foldLogs = 32;
+const foldLogs = 32;
 /** Bytes of logs from which on they go into segments. */
-export const mergeBytes = 8 * 1024 * 1024;
+const mergeBytes = 8 * 1024 * 1024;
 
 const nothing: Compaction = { logs: 0, segments: 0, written: 0, records: 0, bytes: 0 };
 const attempts = 20;

@@ -61,7 +61,7 @@ export interface Manifest {
   readonly removed: readonly Removed[];
 }
 
-export const manifestLayout = 1;
+const manifestLayout = 1;
 
 export const emptyManifest: Manifest = Object.freeze({
   layout: manifestLayout,
