@@ -17,6 +17,8 @@ export interface FolderLayout {
   readonly name: Settings["layout"];
   /** Whether an object right in the folder may be of this layout. */
   isOurs(name: string): boolean;
+  /** Whether it deletes on condition of an ETag. */
+  readonly conditionalDeletes: boolean;
   /** Called when the folder is known to be ours or nobody's. `isMarked`: it was there before, as a whole. */
   prepare?(isMarked: boolean): Promise<void>;
 }
@@ -32,7 +34,8 @@ export async function openFolder(bucket: Bucket, settings: Settings, layout: Fol
   else await checkForeign(bucket, settings.folder, layout, call);
   await layout.prepare?.(typeof found === "object");
   try {
-    await probeConditions(bucket, { key: marker, body: markerBody }, settings.unsafe, call);
+    if (!settings.unsafe) await probeConditions(bucket, { key: marker, body: markerBody }, layout, call);
+    else await bucket.put(marker, markerBody, { ifNoneMatch: "*" }, call);
     await probeFeatures(bucket, settings, call);
   } catch (error) {
     // whoever may only read has no need of safe writes
@@ -92,11 +95,10 @@ async function checkForeign(bucket: Bucket, folder: string, layout: FolderLayout
 async function probeConditions(
   bucket: Bucket,
   { key: marker, body: markerBody }: { readonly key: string; readonly body: string },
-  unsafe: boolean,
+  { conditionalDeletes }: FolderLayout,
   call: Call,
 ): Promise<void> {
   await bucket.put(marker, markerBody, { ifNoneMatch: "*" }, call);
-  if (unsafe) return;
   const [made, replaced] = await Promise.all([
     bucket.put(marker, markerBody, { ifNoneMatch: "*" }, call),
     bucket.put(marker, markerBody, { ifMatch: noEtag }, call),
@@ -105,7 +107,7 @@ async function probeConditions(
     ...(made === undefined ? [] : ["If-None-Match when writing"]),
     ...(replaced === undefined ? [] : ["If-Match when writing"]),
   ];
-  if (ignored.length === 0 && (await bucket.delete(marker, noEtag, call))) {
+  if (conditionalDeletes && ignored.length === 0 && (await bucket.delete(marker, noEtag, call))) {
     await bucket.put(marker, markerBody, {}, call);
     ignored.push("If-Match when deleting");
   }

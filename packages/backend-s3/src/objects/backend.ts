@@ -82,7 +82,7 @@ export class ObjectsBackend implements Backend<IdSet> {
     const bucket = new Bucket(this.#settings);
     try {
       const isOurs = (name: string): boolean => idOf(name) !== undefined;
-      await openFolder(bucket, this.#settings, { name: "objects", isOurs }, call);
+      await openFolder(bucket, this.#settings, { name: "objects", isOurs, conditionalDeletes: true }, call);
     } catch (error) {
       bucket.close();
       throw error;

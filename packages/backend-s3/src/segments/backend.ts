@@ -92,6 +92,7 @@ export class SegmentsBackend implements Backend<Skip> {
     const { asOf } = this.#settings;
     const layout = {
       name: "segments" as const,
+      conditionalDeletes: false,
       isOurs: (name: string) => name === manifestName,
       prepare: (isMarked: boolean) => store.start(isMarked, call),
     };

@@ -130,7 +130,10 @@ export async function snapshots(database: object, options: CallOptions = {}): Pr
   const { store } = segmentsOf(database);
   const [{ manifest }, listed] = [await store.manifest({ timed: true }), await listFiles(store, callOf(options))];
   const times = new Map(listed.map(({ key, modified }) => [key, modified]));
-  const events = new Map<number, number>([[manifest.sequence, 0]]);
+  const events = new Map<number, number>([
+    [manifest.horizon, 0],
+    [manifest.sequence, 0],
+  ]);
   const note = (sequence: number, time: number): unknown =>
     events.set(sequence, Math.max(events.get(sequence) ?? 0, time));
   for (const { key, from } of allFiles(manifest)) note(from, times.get(key) ?? 0);
