@@ -10,6 +10,16 @@ export type {
 export type { ResultRow } from "./aggregate/finish.js";
 export { avg, bucket, count, countDistinct, dateBucket, max, min, percentile, sum } from "./aggregate/functions.js";
 export type { Capabilities, NativeRow } from "./backend/spi.js";
+export {
+  Collection,
+  type CollectionOptions,
+  type CollectionRecord,
+  type CollectionWrite,
+  collection,
+  type KeyFunction,
+} from "./collection/collection.js";
+export { contentKey, fieldsHash } from "./collection/content-key.js";
+export type { Key, KeyPart } from "./collection/keys.js";
 export { Database, type DatabaseStatus } from "./database/database.js";
 export type { ApplyOptions, IndexPlan } from "./database/index-plan.js";
 export type { FieldType, IndexDeclaration, IndexSpec } from "./database/indexes.js";
