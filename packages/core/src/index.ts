@@ -47,6 +47,20 @@ export type {
   UpsertInput,
 } from "./database/writes.js";
 export { DataknobsError, type ErrorCode, type ErrorDetails, errorCodes } from "./errors.js";
+export {
+  type EvolutionOptions,
+  type EvolutionProgress,
+  type EvolutionReport,
+  migrateRecords,
+} from "./evolution/apply.js";
+export {
+  type RecordMigrationOptions,
+  RecordMigrations,
+  type RecordVersion,
+  recordMigrations,
+  type Versioned,
+} from "./evolution/chain.js";
+export type { Made, RecordMigration } from "./evolution/steps.js";
 export { type CacheCounts, type CachedBackend, type CacheOptions, cached } from "./layers/cached.js";
 export {
   type MeterLike,
@@ -57,6 +71,7 @@ export {
   type TracerLike,
 } from "./layers/observed.js";
 export { type RetryOptions, retrying } from "./layers/retrying.js";
+export { upgrading } from "./layers/upgrading.js";
 export type { CheckpointStore } from "./migrate/checkpoint.js";
 export type { ContentHash } from "./migrate/digest.js";
 export { contentHash, migrate } from "./migrate/migrate.js";
