@@ -62,6 +62,7 @@ export {
 } from "./evolution/chain.js";
 export type { Made, RecordMigration } from "./evolution/steps.js";
 export { type CacheCounts, type CachedBackend, type CacheOptions, cached } from "./layers/cached.js";
+export { type ExpiringBackend, type ExpiringOptions, expiring } from "./layers/expiring.js";
 export {
   type MeterLike,
   type ObserveOptions,

@@ -54,12 +54,17 @@ function bindInto(outer: Overrides, inner: Backend, name: (typeof optional)[numb
   if (method !== undefined) (outer as { [name: string]: unknown })[name] = method.bind(inner);
 }
 
-/** An open transaction with some of its methods replaced. */
-export function forwardTransaction(inner: Transaction, overrides: Partial<Transaction>): Transaction {
+/** An open transaction with some of its methods replaced, or taken away by undefined. */
+export function forwardTransaction(
+  inner: Transaction,
+  overrides: { readonly [K in keyof Transaction]?: Transaction[K] | undefined },
+): Transaction {
   const outer: { [name: string]: unknown } = {};
   for (const name of ["read", "write", "scan", "commit", "rollback", ...optional] as const) {
     const method = (inner as unknown as { [name: string]: ((...args: never[]) => unknown) | undefined })[name];
     if (method !== undefined) outer[name] = method.bind(inner);
   }
-  return Object.assign(outer, overrides) as unknown as Transaction;
+  Object.assign(outer, overrides);
+  for (const name of Object.keys(outer)) if (outer[name] === undefined) delete outer[name];
+  return outer as unknown as Transaction;
 }

@@ -71,10 +71,7 @@ function narrowing(found: Partial<Backend["capabilities"]> | undefined): Partial
 }
 
 function inTransaction(inner: Transaction, shape: Shape): Transaction {
-  const outer = forwardTransaction(inner, changed(inner, shape));
-  delete outer.merge;
-  delete outer.aggregate;
-  return outer;
+  return forwardTransaction(inner, { ...changed(inner, shape), merge: undefined, aggregate: undefined });
 }
 
 function changed(store: Store, shape: Shape): Pick<Store, "read" | "write" | "scan"> {
