@@ -12,9 +12,8 @@ export class CannotHave extends Error {}
 
 const ways = { native, docker };
 
-/** Downloads what the server needs; throws `CannotHave` where that is not to be had. */
-export async function provide(server, signal) {
-  const how = chosenWay();
+/** Downloads what the server needs, `how` it is to run; throws `CannotHave` where that is not to be had. */
+export async function provide(server, signal, how = chosenWay()) {
   const missing = how === "native" ? missingHere(server) : undefined;
   if (missing !== undefined) {
     const others = `or Docker with its compose plugin, or the address of one in ${server.variable}`;
