@@ -13,7 +13,8 @@ import {
   sql,
 } from "@dataknobs/sql";
 import { arrayText } from "./arrays.js";
-import type { KeyedField, PostgresDialect } from "./compile.js";
+import type { PostgresDialect } from "./compile.js";
+import type { KeyedField } from "./fields.js";
 import { idColumn, type Layout, literal, tableOf } from "./layout.js";
 import { scoreOf } from "./match.js";
 import { recordColumns } from "./rows.js";
