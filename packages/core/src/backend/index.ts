@@ -7,7 +7,7 @@ export type {
   LoweredFunction,
   LoweredKey,
 } from "../aggregate/ast.js";
-export { bucketOf, dateBucketOf } from "../aggregate/buckets.js";
+export { bucketOf, dateBucketOf, timeOfText } from "../aggregate/buckets.js";
 export { type Aggregator, aggregatorOf, percentileOf } from "../aggregate/run.js";
 export type { FieldType, IndexSpec, VectorDeclaration, VectorIndex } from "../database/indexes.js";
 export { backendFrom } from "../database/open.js";
