@@ -21,7 +21,14 @@ export default async function measure(bench, { rows }) {
   let folders = 0;
   const open = (options = {}) =>
     openDatabase(
-      s3({ bucket, client, createBucket: true, prefix: `bench-${Date.now()}-${folders++}`, layout: "segments", ...options }),
+      s3({
+        bucket,
+        client,
+        createBucket: true,
+        prefix: `bench-${Date.now()}-${folders++}`,
+        layout: "segments",
+        ...options,
+      }),
       { indexes },
     );
 
@@ -55,15 +62,25 @@ export default async function measure(bench, { rows }) {
     theirs: { setUp: () => undefined, run: () => put(lines()), tearDown: () => undefined },
   });
 
-  const asked = { segments: await operations(take, inputs, open), objects: await operations(take, inputs.slice(0, 500), (options) => open({ layout: "objects", ...options }, [])) };
+  const asked = {
+    segments: await operations(take, inputs, open),
+    objects: await operations(take, inputs.slice(0, 500), (options) => open({ layout: "objects", ...options }, [])),
+  };
   const scale = (name, { requests, bytes }) =>
     // the objects of a part of the records: the rest would cost the same each
-    asked.objects[name].perRecord ? { requests: (requests * rows) / 500, bytes: (bytes * rows) / 500 } : { requests, bytes };
-  console.log(`\n  per operation over ${rows.toLocaleString("en")} records (objects: 500, scaled where it is by record)`);
+    asked.objects[name].perRecord
+      ? { requests: (requests * rows) / 500, bytes: (bytes * rows) / 500 }
+      : { requests, bytes };
+  console.log(
+    `\n  per operation over ${rows.toLocaleString("en")} records (objects: 500, scaled where it is by record)`,
+  );
   console.log(`  ${"".padEnd(34)}${"segments".padEnd(40)}objects`);
   for (const [name, ours] of Object.entries(asked.segments)) {
     const theirs = scale(name, asked.objects[name]);
-    const price = asked.objects[name].requests === 0 ? 0 : (asked.objects[name].price * theirs.requests) / asked.objects[name].requests;
+    const price =
+      asked.objects[name].requests === 0
+        ? 0
+        : (asked.objects[name].price * theirs.requests) / asked.objects[name].requests;
     console.log(`  ${name.padEnd(34)}${cost(ours, ours.price).padEnd(40)}${cost(theirs, price)}`);
   }
   const difference = (name, unit, goal, value) =>

@@ -17,5 +17,4 @@ export {
   skipKinds,
   statsOf,
 } from "../formats/parquet-skip.js";
-export { freezeRecord } from "../image.js";
 export { runNow } from "../steps.js";

@@ -1,7 +1,7 @@
 /** Logs: what writes did, a line of JSON for each record's new state or its deletion. Pure. */
 import { crc32 } from "node:zlib";
-import { freezeRecord, fromLine, hex8, isLine, toLine } from "@dataknobs/backend-file/kit";
-import { parseJson, type WireRecord } from "@dataknobs/core/backend";
+import { fromLine, hex8, isLine, toLine } from "@dataknobs/backend-file/kit";
+import { freezeRecord, parseJson, type WireRecord } from "@dataknobs/core/backend";
 
 /** Records by id; `null`: deleted. */
 export type Changes = ReadonlyMap<string, WireRecord | null>;
