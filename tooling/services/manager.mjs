@@ -12,13 +12,13 @@ export class CannotHave extends Error {}
 
 const ways = { native, docker };
 
-/** Downloads what the server needs; throws `CannotHave` where that is not to be had. */
-export async function provide(server, signal) {
-  const how = chosenWay();
+/** Downloads what the server needs, `wanted` or as this machine runs it; throws `CannotHave` where that is not to be had. */
+export async function provide(server, signal, wanted) {
+  const how = wanted ?? chosenWay();
   const missing = how === "native" ? missingHere(server) : undefined;
   if (missing !== undefined) {
-    const others = `or Docker with its compose plugin, or the address of one in ${server.variable}`;
-    throw new CannotHave(`${server.name} needs ${missing}, ${others}.`);
+    const others = `, or Docker with its compose plugin, or the address of one in ${server.variable}`;
+    throw new CannotHave(`${server.name} needs ${missing}${wanted === undefined ? others : ""}.`);
   }
   try {
     await ways[how].install(server, signal);

@@ -12,14 +12,18 @@ export function serversOf(name) {
   return found.servers;
 }
 
-/** `{ name, folder, servers, native }` of every package; `native`: what its tests need compiled, as `"faiss"`. */
+/**
+ * `{ name, folder, servers, native, needs }` of every package; `native`: what its tests need compiled, as `"faiss"`;
+ * `needs`: by test file what only that one needs.
+ */
 export function packages() {
   return readdirSync(folder)
     .filter((name) => existsSync(join(folder, name, "package.json")))
     .map((name) => {
       const manifest = JSON.parse(readFileSync(join(folder, name, "package.json"), "utf8"));
       const native = manifest.dataknobs?.native ?? [];
-      return { name: manifest.name, folder: join("packages", name), servers: known(manifest), native };
+      const needs = manifest.dataknobs?.needs ?? {};
+      return { name: manifest.name, folder: join("packages", name), servers: known(manifest), native, needs };
     });
 }
 

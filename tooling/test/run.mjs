@@ -14,6 +14,7 @@ import { lacking, packages as listPackages } from "../services/packages.mjs";
 import { servers } from "../services/servers/index.mjs";
 import { openServers } from "../services/whole-run.mjs";
 import { crashed, readCounts } from "./counts.mjs";
+import { leftOut } from "./needs.mjs";
 import { outsideSuites, pairServers } from "./outside.mjs";
 import { runStatic } from "./static.mjs";
 import { runTurbo } from "./turbo.mjs";
@@ -71,6 +72,9 @@ async function serverTests() {
   const needing = packages.filter((one) => one.servers.length > 0);
   const there = needing.filter((one) => lacking(one).length === 0);
   if (there.length === 0) return;
+  const lackingFor = await leftOut(there);
+  for (const { file, reason } of lackingFor) notRun.push(`${file}: ${reason}`);
+  if (lackingFor.length > 0) process.env.DATAKNOBS_LEAVE_OUT = lackingFor.map(({ file }) => file).join(",");
   const ends = await runTurbo(there.map(({ name }) => `${name}#test`));
   for (const one of there) taskRow(one, "test", ends);
 }

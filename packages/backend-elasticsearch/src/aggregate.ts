@@ -144,13 +144,15 @@ async function attempt(
   const named = parts.some(({ named: needsName }) => needsName);
   const perGroup = 1 + parts.reduce((sum, { buckets }) => sum + buckets, 0);
   const rows: AggregateRow[] = [];
-  for await (const { values, bucket, failed } of groupsOf(scope, query, keys, { sub, checks, perGroup }, signal)) {
+  for await (const { groups, failed } of groupsOf(scope, query, keys, { sub, checks, perGroup }, signal)) {
     if (failed) return undefined;
-    const name = named ? JSON.stringify(values) : "";
-    const cells = keys.map((key, index) => key.read(values[index], bucket));
-    const answers = parts.map((part) => part.read(bucket, name));
-    if (cells.includes(undefined) || answers.includes(undefined)) return undefined;
-    rows.push({ keys: cells as Cell[], values: answers as Cell[] });
+    for (const { values, bucket } of groups) {
+      const name = named ? JSON.stringify(values) : "";
+      const cells = keys.map((key, index) => key.read(values[index], bucket));
+      const answers = parts.map((part) => part.read(bucket, name));
+      if (cells.includes(undefined) || answers.includes(undefined)) return undefined;
+      rows.push({ keys: cells as Cell[], values: answers as Cell[] });
+    }
   }
   return rows;
 }
@@ -161,6 +163,11 @@ interface Group {
   /** As Elasticsearch has them; null for missing. */
   readonly values: readonly (string | number | null)[];
   readonly bucket: Answer;
+}
+
+/** Those of one answer. */
+interface Groups {
+  readonly groups: readonly Group[];
   /** A check found documents. */
   readonly failed: boolean;
 }
@@ -208,7 +215,7 @@ async function* groupsOf(
   keys: readonly KeyPart[],
   { sub, checks, perGroup }: { readonly sub: object; readonly checks: object; readonly perGroup: number },
   signal: AbortSignal | undefined,
-): AsyncGenerator<Group, void> {
+): AsyncGenerator<Groups, void> {
   const { wire, layout, routing } = scope;
   const ask = (aggs: object, total = false): Promise<Answer> =>
     wire.ask({
@@ -223,7 +230,7 @@ async function* groupsOf(
   if (only === undefined) {
     const answer = await ask(sub, true);
     const bucket = { ...answer.aggregations, doc_count: answer.hits.total.value };
-    yield { values: [], bucket, failed: failedIn(answer.aggregations) };
+    yield { groups: [{ values: [], bucket }], failed: failedIn(answer.aggregations) };
     return;
   }
   const size = Math.min(maxGroups, Math.floor(maxBuckets / perGroup));
@@ -235,9 +242,9 @@ async function* groupsOf(
     });
     const { groups, none } = answer.aggregations;
     if (groups.sum_other_doc_count === 0 && groups.doc_count_error_upper_bound === 0) {
-      const failed = failedIn(answer.aggregations);
-      for (const bucket of groups.buckets) yield { values: [bucket.key], bucket, failed };
-      if (none.doc_count > 0) yield { values: [null], bucket: none, failed };
+      const found: Group[] = groups.buckets.map((bucket: Answer) => ({ values: [bucket.key], bucket }));
+      if (none.doc_count > 0) found.push({ values: [null], bucket: none });
+      yield { groups: found, failed: failedIn(answer.aggregations) };
       return;
     }
   }
@@ -253,7 +260,7 @@ async function* composite(
   more: { readonly sub: object; readonly checks: object; failedIn(found: Answer): boolean },
   size: number,
   signal: AbortSignal | undefined,
-): AsyncGenerator<Group, void> {
+): AsyncGenerator<Groups, void> {
   const pit = await openPit(scope, { signal });
   try {
     let after: object | undefined;
@@ -262,8 +269,8 @@ async function* composite(
       const aggs = { groups, ...more.checks };
       const answer = await pit.search({ query, size: 0, track_total_hits: false, aggs });
       const { buckets, after_key } = answer.aggregations.groups;
-      const failed = more.failedIn(answer.aggregations);
-      for (const bucket of buckets) yield { values: Object.values(bucket.key), bucket, failed };
+      const found = buckets.map((bucket: Answer) => ({ values: Object.values(bucket.key), bucket }));
+      yield { groups: found, failed: more.failedIn(answer.aggregations) };
       if (after_key === undefined || buckets.length < size) return;
       after = after_key;
     }
@@ -287,10 +294,12 @@ async function distinct(
     { value: { terms: { field: field.key } } },
   ];
   const counts = new Map<string, number>();
-  for await (const { values } of composite(scope, query, sources, nothingMore, maxGroups, signal)) {
-    if (field.cell(values.at(-1) as string, false) === undefined) return undefined;
-    const group = JSON.stringify(values.slice(0, -1));
-    counts.set(group, (counts.get(group) ?? 0) + 1);
+  for await (const { groups } of composite(scope, query, sources, nothingMore, maxGroups, signal)) {
+    for (const { values } of groups) {
+      if (field.cell(values.at(-1) as string, false) === undefined) return undefined;
+      const group = JSON.stringify(values.slice(0, -1));
+      counts.set(group, (counts.get(group) ?? 0) + 1);
+    }
   }
   return counts;
 }

@@ -24,7 +24,8 @@ export function documentOf(record: WireRecord, layout: Layout): string {
 export function recordOf(found: Answer, scored = false): WireRecord {
   const { _id: id, _source: source, _score: score } = found;
   const createdAt = Date.parse(source?.createdAt);
-  const updatedAt = Date.parse(source?.updatedAt);
+  // most records were never updated
+  const updatedAt = source?.updatedAt === source?.createdAt ? createdAt : Date.parse(source?.updatedAt);
   const whole =
     source?.id === id &&
     typeof source.version === "string" &&

@@ -135,6 +135,9 @@ function indexBody(layout: Layout, settings: Settings): object {
     mappings: {
       ...mappingOf(layout, settings),
       dynamic: false,
+      // made of the record whenever it is asked for: kept, it would be the greater part of every answer; `a`, the texts
+      // for analyzers, is what highlighting reads
+      _source: { excludes: ["layout", "terms", "k", "n", "t", "d", "w"].map((part) => `side.${part}`) },
       properties: {
         id: keyword,
         version: { ...keyword, ...value, doc_values: false },

@@ -8,12 +8,12 @@
 import { hash } from "node:crypto";
 import {
   classOf,
-  dateBucketOf,
   escapeSegment,
   type Json,
   type JsonObject,
   type Path,
   type TypeMap,
+  timeOfText,
   tokenize,
   type ValueClass,
   type WireRecord,
@@ -167,10 +167,10 @@ function addColumn(columns: Columns, id: string, value: Json, types: TypeMap | n
     columns.n ??= {};
     columns.n[id] = value as number;
   } else if (valueClass === "string") {
-    const start = dateBucketOf(value as string, "hour");
-    if (start !== null) {
+    const time = timeOfText(value as string);
+    if (time !== null) {
       columns.t ??= {};
-      columns.t[id] = Date.parse(value as string);
+      columns.t[id] = time;
     }
     columns.d ??= {};
     columns.d[id] = types?.[pointer] === "date" ? 1 : 0;

@@ -133,6 +133,8 @@ async function attemptAll(
       })
       .finally(() => flights.delete(flight));
     flights.add(flight);
+    // what was made goes on its way before the next is made
+    await new Promise(setImmediate);
     if (flights.size >= inFlight) await Promise.race(flights);
   }
   await Promise.all(flights);

@@ -399,6 +399,9 @@ describe("the way down", () => {
     });
     expect(hits.hits[0]?._id).toBe("a");
     expect(hits.hits[0]?.highlight?.[english]).toEqual(["The <em>foxes</em> ran"]);
+    // what is made of the record is not kept beside it, but for the texts that highlighting reads
+    const source = hits.hits[0]?._source as { readonly side?: object } | undefined;
+    expect(source?.side).toEqual({ a: { [english.split(".")[2] as string]: ["The foxes ran"] } });
     const { number, key, words } = field(["n"]);
     expect(words).toBeUndefined();
     expect((await client.count({ index, query: { range: { [number as string]: { gte: 7 } } } })).count).toBe(1);

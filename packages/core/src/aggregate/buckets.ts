@@ -11,14 +11,18 @@ const dateText = /^(\d{4})-(\d{2})-(\d{2})(?:T\d{2}:\d{2}:\d{2}\.\d{3}Z)?$/;
 const hourMs = 3_600_000;
 const dayMs = 86_400_000;
 
-/** Start of the unit in UTC, canonical ISO; null for a text that is no real date. */
-export function dateBucketOf(text: string, unit: DateUnit): string | null {
+/** Milliseconds of a text that date buckets take: a day, or a time as Dates are stored. Null for one that is no real date. */
+export function timeOfText(text: string): number | null {
   if (!dateText.test(text)) return null;
   const date = new Date(text);
-  const time = date.getTime();
-  // 2024-02-30 parses, as March 1st
-  if (Number.isNaN(time) || date.toISOString().slice(0, text.length) !== text) return null;
-  return new Date(startOf(date, time, unit)).toISOString();
+  // 2024-02-30 parses, as March 1st, and so does an hour 24, as the next day's first
+  return date.getUTCDate() === Number(text.slice(8, 10)) ? date.getTime() : null;
+}
+
+/** Start of the unit in UTC, canonical ISO; null for a text that is no real date. */
+export function dateBucketOf(text: string, unit: DateUnit): string | null {
+  const time = timeOfText(text);
+  return time === null ? null : new Date(startOf(new Date(time), time, unit)).toISOString();
 }
 
 function startOf(date: Date, time: number, unit: DateUnit): number {

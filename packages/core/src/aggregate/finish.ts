@@ -22,7 +22,7 @@ export function finishRows(rows: readonly AggregateRow[], aggregation: LoweredAg
   let records = rows.map((row) => asRecord(columns, row));
   if (having !== undefined) records = records.filter(matcherOf(having));
   const keyColumns = plan.keys.map(({ column }) => ({ path: ["data", column] }));
-  const orders: Order[] = [...(sort ?? []), ...keyColumns, { path: "id" }].map(lowerSortClause);
+  const orders: Order[] = [...(sort ?? []), ...keyColumns].map(lowerSortClause);
   const compare = comparatorOf(orders);
   // lists are level with each other, so are objects; as rows they still have one order on every backend
   const textOf = ({ data, types }: WireRecord): string =>
@@ -30,22 +30,20 @@ export function finishRows(rows: readonly AggregateRow[], aggregation: LoweredAg
   records.sort((a, b) => compare(a, b) || compareText(textOf(a), textOf(b)));
   return records
     .slice(offset, limit === undefined ? undefined : offset + limit)
-    .map((record) => decode(record.data, record.types) as ResultRow);
+    .map(({ data, types }) => (types === null ? data : decode(data, types)) as ResultRow);
 }
 
-function asRecord(columns: readonly string[], row: AggregateRow): WireRecord {
-  const cells: readonly Cell[] = [...row.keys, ...row.values];
+function asRecord(columns: readonly string[], { keys, values }: AggregateRow): WireRecord {
   const data: { [column: string]: Json } = {};
   let types: TypeMap | null = null;
   for (let index = 0; index < columns.length; index++) {
     const column = columns[index] as string;
-    const cell = cells[index] as Cell;
+    const cell = (index < keys.length ? keys[index] : values[index - keys.length]) as Cell;
     setOwn(data, column, cell.json);
-    for (const [pointer, tag] of Object.entries(cell.types ?? {})) {
+    if (cell.types === undefined || cell.types === null) continue;
+    for (const [pointer, tag] of Object.entries(cell.types)) {
       types = withType(types, `/${escapeSegment(column)}${pointer}`, tag);
     }
   }
-  // groups by arrays or objects are level with each other: their canonical text, as an id, settles the order
-  const id = JSON.stringify(row.keys.map((cell) => keyOf(cell.json, cell.types ?? null, "")));
-  return { id, data, types, metadata: {}, metadataTypes: null, version: "", createdAt: 0, updatedAt: 0 };
+  return { id: "", data, types, metadata: {}, metadataTypes: null, version: "", createdAt: 0, updatedAt: 0 };
 }

@@ -7,9 +7,15 @@ export type {
   LoweredFunction,
   LoweredKey,
 } from "../aggregate/ast.js";
-export { bucketOf, dateBucketOf } from "../aggregate/buckets.js";
+export { bucketOf, dateBucketOf, timeOfText } from "../aggregate/buckets.js";
 export { type Aggregator, aggregatorOf, percentileOf } from "../aggregate/run.js";
-export type { FieldType, IndexSpec, VectorDeclaration, VectorIndex } from "../database/indexes.js";
+export {
+  type FieldType,
+  type IndexSpec,
+  sameVector,
+  type VectorDeclaration,
+  type VectorIndex,
+} from "../database/indexes.js";
 export { backendFrom } from "../database/open.js";
 export { DataknobsError, type ErrorCode, type ErrorDetails, toError } from "../errors.js";
 export { type Getter, getterOf, typesOf, walk } from "../match/access.js";

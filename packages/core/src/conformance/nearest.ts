@@ -218,7 +218,11 @@ export const nearestCases: readonly Case[] = [
         : {
             requires: ({ transactions }: Capabilities) => transactions === "interactive",
             unsupported: async ({ db, transact }) => {
-              await refuses("UNSUPPORTED", () => transact(db, function* () {}));
+              await refuses("UNSUPPORTED", () =>
+                transact(db, function* (tx) {
+                  yield tx.count();
+                }),
+              );
             },
           }),
       run: async ({ db, transact }) => {

@@ -1,15 +1,18 @@
-/** A server of the tests' own, to be killed and started again, by the programs of the one that DATAKNOBS_POSTGRES_URL names. */
+/**
+ * A PostgreSQL server of a test's own, to be killed and started again: by the native programs of `tooling/services`,
+ * whatever runs the server that the other tests talk to.
+ */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { appendFileSync, chownSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, chownSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import driver from "postgres";
-import { sql } from "./server.js";
 
 export interface Instance {
   readonly port: number;
   readonly url: string;
+  /** Of the user whom the server runs as. */
+  readonly folder: string;
   /** As kill -9 does. */
   kill(): Promise<void>;
   /** Nothing where it runs. */
@@ -17,18 +20,26 @@ export interface Instance {
   remove(): Promise<void>;
 }
 
-/** `of`: a replica of that one. */
-export async function makeInstance(of?: Instance): Promise<Instance> {
-  const [row] =
-    await sql`SELECT setting, current_setting('data_directory') AS data FROM pg_config WHERE name = 'BINDIR'`;
-  const programs = String(row?.["setting"]);
-  if (!existsSync(join(programs, "initdb"))) {
-    throw new Error(
-      `These tests start a server of their own, and the programs of yours (${programs}) are not on this machine.`,
-    );
-  }
+interface Programs {
+  /** Throws where this machine cannot have them. */
+  nativePrograms(
+    name: "postgres",
+    home: string,
+  ): Promise<{ readonly folder: string; readonly as?: { uid: number; gid: number } }>;
+}
+
+/** Imported by a name that is made here: it has no declarations. */
+const tooling = (): Promise<Programs> => import(new URL("../services/programs.mjs", import.meta.url).href);
+
+export interface InstanceOptions {
+  /** A replica of that one. */
+  readonly of?: Instance;
+}
+
+export async function makeInstance({ of }: InstanceOptions = {}): Promise<Instance> {
   const folder = mkdtempSync(join(tmpdir(), "dataknobs-postgres-"));
-  const as = asUser(folder, String(row?.["data"]));
+  const { folder: programs, as } = await (await tooling()).nativePrograms("postgres", folder);
+  if (as !== undefined) chownSync(folder, as.uid, as.gid);
   const data = join(folder, "data");
   const env = { PATH: "/usr/bin:/bin", LC_ALL: "C.UTF-8" };
   const make = (program: string, args: readonly string[]): void => {
@@ -59,13 +70,17 @@ export async function makeInstance(of?: Instance): Promise<Instance> {
   const instance: Instance = {
     port,
     url,
+    folder,
     async start() {
       if (server?.exitCode === null && server.signalCode === null) return;
       // the programs of a server that was killed end one after the other, and the next one waits for them
       for (let attempt = 0; attempt < 100; attempt++) {
         server = spawn(join(programs, "postgres"), ["-D", data], { ...as, env, stdio: "ignore" });
         const ended = new Promise<boolean>((resolve) => server?.once("exit", () => resolve(true)));
-        if (!(await Promise.race([ended, answers(url).then(() => false)]))) return;
+        const asked = new AbortController();
+        const ready = answers(join(programs, "pg_isready"), port, asked.signal).then(() => false);
+        if (!(await Promise.race([ended, ready]))) return;
+        asked.abort();
       }
       throw new Error("The server of the tests did not start.");
     },
@@ -98,26 +113,13 @@ function killQuietly(pid: number): void {
   }
 }
 
-/** PostgreSQL does not run as root: the user of the other server may run its programs, wherever they are. */
-function asUser(folder: string, data: string): { uid?: number; gid?: number } {
-  if (process.getuid?.() !== 0) return {};
-  const { uid, gid } = statSync(data);
-  chownSync(folder, uid, gid);
-  return { uid, gid };
-}
-
-async function answers(url: string): Promise<void> {
-  for (;;) {
-    const client = driver(url, { max: 1, connect_timeout: 5, onnotice: () => undefined });
-    try {
-      await client`SELECT 1`;
-      return;
-    } catch {
-      // not yet
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    } finally {
-      await client.end({ timeout: 0 });
-    }
+/** `pg_isready` asks as a client does, and is content only when connections are taken. */
+async function answers(program: string, port: number, signal: AbortSignal): Promise<void> {
+  const args = ["--quiet", "--host", "127.0.0.1", "--port", String(port), "--timeout", "2"];
+  while (!signal.aborted) {
+    const asked = spawn(program, args, { stdio: "ignore" });
+    if ((await new Promise((resolve) => asked.once("exit", resolve))) === 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 
