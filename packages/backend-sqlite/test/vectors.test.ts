@@ -4,16 +4,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sqlite } from "@dataknobs/backend-sqlite";
 import { type Database, openDatabase, openDatabaseSync } from "@dataknobs/core";
+import type { Backend } from "@dataknobs/core/backend";
 import { testVectorBackend } from "@dataknobs/core/conformance";
 import { type VectorBackend, vectorBackendOf } from "@dataknobs/core/vector";
 import { afterAll, describe, it } from "@jest/globals";
+
+/** Without threads, which take longer to start than a case to run. */
+const onThisThread = (): Backend => (sqlite().toSync as () => Backend)();
 
 let plain: Database | undefined;
 afterAll(() => plain?.close());
 
 /** The vectors of a store that declares its field as the case wants it. */
 async function declaring(): Promise<VectorBackend> {
-  plain ??= await openDatabase(sqlite({ poolSize: 0 }));
+  plain ??= await openDatabase(onThisThread());
   let db: Database | undefined;
   let inner = vectorBackendOf(plain, "embedding");
   return new Proxy(inner, {
@@ -21,7 +25,7 @@ async function declaring(): Promise<VectorBackend> {
       if (key === "open") {
         return async (request: { dimensions: number; metric: "cosine" }) => {
           const { dimensions, metric } = request;
-          db = await openDatabase(sqlite({ poolSize: 0 }), {
+          db = await openDatabase(onThisThread(), {
             indexes: [{ path: "embedding", vector: { dimensions, metric } }],
           });
           inner = vectorBackendOf(db, "embedding");

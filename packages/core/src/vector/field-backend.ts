@@ -15,9 +15,9 @@ import type { Leaf, LeafKind, Lowered, LoweredQuery, Nearest, Path } from "../qu
 import { resolvePath } from "../query/paths.js";
 import { freezeDeep } from "../record/freeze.js";
 import { newVersion } from "../record/ids.js";
-import type { Json, JsonObject, TypeMap, WireRecord } from "../record/json.js";
+import type { TypeMap, WireRecord } from "../record/json.js";
+import { putAt } from "../record/put.js";
 import { filterTypes } from "../record/type-map.js";
-import { copyFields, setOwn } from "../record/values.js";
 import { matchingCompiler } from "./filter.js";
 import { distanceOf, type Metric, metrics } from "./metric.js";
 import type {
@@ -130,9 +130,9 @@ export class FieldVectors implements VectorBackend<Lowered> {
     if (before !== undefined && this.#idIn(scope, before) === undefined) throw conflict(this.name, id);
     const places = this.#places;
     const numbers: readonly number[] = Array.from(vector, (number) => (number === 0 ? 0 : number));
-    let data = put(before?.data ?? {}, places.vector.segments, numbers);
-    data = put(data, places.text.segments, text);
-    if (scope !== "") data = put(data, places.scope.segments, { name: scope, id });
+    let data = putAt(before?.data ?? {}, places.vector.segments, numbers);
+    data = putAt(data, places.text.segments, text);
+    if (scope !== "") data = putAt(data, places.scope.segments, { name: scope, id });
     const kept = filterTypes(before?.types ?? null, (pointer) => {
       return ![places.vector, places.text].some(
         (one) => pointer === one.pointer || pointer.startsWith(`${one.pointer}/`),
@@ -330,17 +330,4 @@ function conflict(backend: string, id: string | undefined): DataknobsError {
     backend,
     ...(id !== undefined && { id }),
   });
-}
-
-/** A copy with the value at the place; without it for `undefined`. */
-function put(json: JsonObject, [segment = "", ...below]: readonly string[], value: Json | undefined): JsonObject {
-  const copy = copyFields(json);
-  if (below.length > 0) {
-    const inner = Object.hasOwn(json, segment) ? json[segment] : undefined;
-    const isObject = typeof inner === "object" && inner !== null && !Array.isArray(inner);
-    if (value === undefined && !isObject) return json;
-    setOwn(copy, segment, put(isObject ? (inner as JsonObject) : {}, below, value));
-  } else if (value === undefined) delete copy[segment];
-  else setOwn(copy, segment, value);
-  return copy as JsonObject;
 }
