@@ -46,6 +46,8 @@ export type {
   UpdateOptions,
   UpsertInput,
 } from "./database/writes.js";
+export type { EmbeddedField, EmbedOptions } from "./embed/options.js";
+export type { EmbeddingProgress, RefreshOptions } from "./embed/refresh.js";
 export { DataknobsError, type ErrorCode, type ErrorDetails, errorCodes } from "./errors.js";
 export {
   type EvolutionOptions,
