@@ -1,6 +1,6 @@
 // The layout segments of the S3 backend: speed against raw uploads, and what each operation asks of the server, beside the
 // layout objects. Prices are Amazon's list prices for us-east-1, of requests alone: bytes cost nothing within a region.
-import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { DeleteObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { compact, s3, storage } from "@dataknobs/backend-s3";
 import { openDatabase, where } from "@dataknobs/core";
 import { makePeople } from "../data.mjs";
@@ -21,15 +21,23 @@ export default async function measure(bench, { rows }) {
   let folders = 0;
   const open = (options = {}) =>
     openDatabase(
-      s3({ bucket, client, createBucket: true, prefix: `bench-${Date.now()}-${folders++}`, layout: "segments", ...options }),
+      s3({
+        bucket,
+        client,
+        createBucket: true,
+        prefix: `bench-${Date.now()}-${folders++}`,
+        layout: "segments",
+        ...options,
+      }),
       { indexes },
     );
 
+  const Key = `bench-raw-${crypto.randomUUID()}`;
   const put = async (Body) => {
-    const Key = `bench-raw-${folders++}`;
     await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body, IfNoneMatch: "*" }));
     return inputs.length;
   };
+  const remove = () => client.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
   const lines = () => Buffer.from(inputs.map(({ id, data }) => JSON.stringify({ id, data })).join("\n"));
   const text = lines();
   const createMany = {
@@ -46,24 +54,34 @@ export default async function measure(bench, { rows }) {
     against: "one put of the same records as bytes made before",
     goal: { atLeast: 0.5 },
     ours: createMany,
-    theirs: { setUp: () => undefined, run: () => put(text), tearDown: () => undefined },
+    theirs: { setUp: () => undefined, run: () => put(text), tearDown: remove },
   });
   await bench.compare({
     what,
     against: "JSON.stringify of each and one put",
     ours: createMany,
-    theirs: { setUp: () => undefined, run: () => put(lines()), tearDown: () => undefined },
+    theirs: { setUp: () => undefined, run: () => put(lines()), tearDown: remove },
   });
 
-  const asked = { segments: await operations(take, inputs, open), objects: await operations(take, inputs.slice(0, 500), (options) => open({ layout: "objects", ...options }, [])) };
+  const asked = {
+    segments: await operations(take, inputs, open),
+    objects: await operations(take, inputs.slice(0, 500), (options) => open({ layout: "objects", ...options }, [])),
+  };
   const scale = (name, { requests, bytes }) =>
     // the objects of a part of the records: the rest would cost the same each
-    asked.objects[name].perRecord ? { requests: (requests * rows) / 500, bytes: (bytes * rows) / 500 } : { requests, bytes };
-  console.log(`\n  per operation over ${rows.toLocaleString("en")} records (objects: 500, scaled where it is by record)`);
+    asked.objects[name].perRecord
+      ? { requests: (requests * rows) / 500, bytes: (bytes * rows) / 500 }
+      : { requests, bytes };
+  console.log(
+    `\n  per operation over ${rows.toLocaleString("en")} records (objects: 500, scaled where it is by record)`,
+  );
   console.log(`  ${"".padEnd(34)}${"segments".padEnd(40)}objects`);
   for (const [name, ours] of Object.entries(asked.segments)) {
     const theirs = scale(name, asked.objects[name]);
-    const price = asked.objects[name].requests === 0 ? 0 : (asked.objects[name].price * theirs.requests) / asked.objects[name].requests;
+    const price =
+      asked.objects[name].requests === 0
+        ? 0
+        : (asked.objects[name].price * theirs.requests) / asked.objects[name].requests;
     console.log(`  ${name.padEnd(34)}${cost(ours, ours.price).padEnd(40)}${cost(theirs, price)}`);
   }
   const difference = (name, unit, goal, value) =>
