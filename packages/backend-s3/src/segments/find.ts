@@ -19,6 +19,7 @@ async function places(
   wanted: Iterable<string>,
   call: Call,
 ): Promise<Place[]> {
+  if (manifest.segments.length === 0) return [];
   const asked = [...new Set(wanted)].filter((id) => !changes.has(id)).sort(compareText);
   const found = new Map<string, Place>();
   const entries = manifest.segments.filter(({ low, high }) => {

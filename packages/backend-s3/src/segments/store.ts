@@ -247,6 +247,11 @@ export class Store {
     return segment;
   }
 
+  /** All bytes of a file; not kept. */
+  whole(entry: FileEntry, call: Call): Promise<Buffer> {
+    return this.#get(entry, 0, entry.bytes, call);
+  }
+
   /** Bytes of a segment: those that lie near each other by one request. */
   async ranges(
     entry: SegmentEntry,

@@ -7,7 +7,7 @@ import { type Compaction, compactStore } from "./compact.js";
 import { allFiles, asOf } from "./manifest.js";
 import { type Collection, listFiles, vacuumStore } from "./vacuum.js";
 
-function segmentsOf(database: object, { writes = false } = {}): SegmentsBackend {
+export function segmentsOf(database: object, { writes = false }: { readonly writes?: boolean } = {}): SegmentsBackend {
   const backend = backendOf(database);
   if (backend instanceof SegmentsBackend) {
     if (!writes || !backend.store.isPinned) return backend;
