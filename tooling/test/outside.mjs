@@ -1,6 +1,30 @@
 import { missingChromium } from "../browser/chromium.mjs";
+import { missingFaiss } from "../faiss/build.mjs";
 import { provide } from "../services/manager.mjs";
 import { servers } from "../services/servers/index.mjs";
+
+/** Servers between which, and between each and the embedded stores, every ordered pair is migrated. */
+const recordServers = ["postgres", "elasticsearch", "s3"];
+/** All that pairs of stores need, those of vectors too. */
+export const pairServers = [...recordServers, "chroma"];
+/** What one run of the pairs takes: no server, one, or two. */
+const pairSets = [
+  { what: "embedded", title: "between the embedded stores", names: [] },
+  ...recordServers.map((name) => ({ what: name, title: `between ${name} and the embedded stores`, names: [name] })),
+  ...recordServers.flatMap((a, at) =>
+    recordServers.slice(at + 1).map((b) => ({ what: `${a},${b}`, title: `between ${a} and ${b}`, names: [a, b] })),
+  ),
+];
+
+/** As many vector stores at a time as a machine has: one that lacks some moves vectors between the others. */
+const vectorSets = [
+  { what: "memory,faiss", names: [], native: true },
+  { what: "memory,chroma", names: ["chroma"], native: false },
+  { what: "memory,pgvector", names: ["postgres"], native: false },
+  { what: "chroma,pgvector", names: ["chroma", "postgres"], native: false },
+  { what: "faiss,chroma", names: ["chroma"], native: true },
+  { what: "faiss,pgvector", names: ["postgres"], native: true },
+];
 
 /**
  * Suites that need something which not every machine can have: a server, Python, a browser.
@@ -24,6 +48,24 @@ export const outsideSuites = [
     command: ["node", "tooling/browser/run.mjs", ".results/chromium.json"],
     results: ".results/chromium.json",
   },
+  ...pairSets.map(({ what, title, names }) => {
+    const results = `.results/pairs-${what}.json`;
+    return {
+      name: `migration ${title}`,
+      missing: async () => withoutAddress(names),
+      command: ["node", "tooling/pairs/run.mjs", what, results],
+      results,
+    };
+  }),
+  ...vectorSets.map(({ what, names, native }) => {
+    const results = `.results/pairs-vectors-${what}.json`;
+    return {
+      name: `migration between the vector stores ${what}`,
+      missing: async () => withoutAddress(names) ?? (native ? missingFaiss() : undefined),
+      command: ["node", "tooling/pairs/vectors.mjs", what, results],
+      results,
+    };
+  }),
   {
     name: "services: manager",
     missing: async () => undefined,
@@ -43,6 +85,12 @@ export const outsideSuites = [
     results: `.results/services-${server.name}.json`,
   })),
 ];
+
+/** Of servers that the run has started already, or been given. */
+function withoutAddress(names) {
+  const missing = names.filter((name) => !process.env[servers[name].variable]);
+  return missing.length === 0 ? undefined : `no server of ${missing.join(", ")}`;
+}
 
 async function missingServer(server) {
   try {

@@ -15,7 +15,7 @@ import { servers } from "../services/servers/index.mjs";
 import { openServers } from "../services/whole-run.mjs";
 import { crashed, readCounts } from "./counts.mjs";
 import { leftOut } from "./needs.mjs";
-import { outsideSuites } from "./outside.mjs";
+import { outsideSuites, pairServers } from "./outside.mjs";
 import { runStatic } from "./static.mjs";
 import { runTurbo } from "./turbo.mjs";
 
@@ -140,7 +140,12 @@ for (const folder of [".", ...packages.map((one) => one.folder)]) {
 }
 
 // Not for the static checks alone, which are the quick ones.
-const needed = ["unit", "docs", "pack"].some(wants) ? [...new Set(packages.flatMap((one) => one.servers))] : [];
+const needed = [
+  ...new Set([
+    ...(["unit", "docs", "pack"].some(wants) ? packages.flatMap((one) => one.servers) : []),
+    ...(wants("outside") ? pairServers : []),
+  ]),
+];
 const running = openServers(needed, wants("outside") ? Object.keys(servers) : []);
 
 if (wants("static")) {

@@ -57,8 +57,8 @@ export class Pool implements Access {
       this.#idle.push(lane);
       return;
     }
-    this.#lanes.delete(lane);
-    lane.close();
+    // `close` waits for it
+    void lane.close().finally(() => this.#lanes.delete(lane));
   }
 
   async use<R>(body: (lane: Lane) => Promise<R>): Promise<R> {
@@ -119,10 +119,11 @@ export class Pool implements Access {
     };
   }
 
-  close(): void {
-    for (const lane of this.#lanes) lane.close();
-    this.#lanes.clear();
+  /** Interrupts what is under way, and waits for its end. */
+  async close(): Promise<void> {
     this.#idle.length = 0;
+    await Promise.all([...this.#lanes].map((lane) => lane.close()));
+    this.#lanes.clear();
   }
 }
 

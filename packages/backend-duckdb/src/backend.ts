@@ -87,7 +87,7 @@ export class DuckdbBackend implements Backend<Sql> {
     if (opened === undefined) return;
     this.#opened = undefined;
     opened.leave();
-    opened.pool.close();
+    await opened.pool.close();
     opened.instance.closeSync();
   }
 
@@ -201,7 +201,7 @@ async function makeTable(instance: DuckDBInstance, settings: Settings): Promise<
       return table;
     });
   } finally {
-    pool.close();
+    await pool.close();
   }
 }
 

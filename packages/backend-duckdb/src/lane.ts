@@ -1,4 +1,5 @@
 /** One connection: statements one after another, and streams that are read chunk by chunk. */
+import { setTimeout } from "node:timers/promises";
 import { type Call, DataknobsError } from "@dataknobs/core/backend";
 import type { SqlValue, Statement } from "@dataknobs/sql";
 import {
@@ -34,7 +35,8 @@ function typeOf(value: SqlValue): DuckDBType {
 
 export class Lane {
   readonly connection: DuckDBConnection;
-  #closed = false;
+  readonly #underWay = new Set<Promise<unknown>>();
+  #closing: Promise<void> | undefined;
 
   constructor(connection: DuckDBConnection) {
     this.connection = connection;
@@ -53,7 +55,7 @@ export class Lane {
   }
 
   async exec(text: string): Promise<void> {
-    await this.connection.run(text);
+    await this.interruptible(() => this.connection.run(text), undefined);
   }
 
   /** A stream of rows of one text. It sees the store as it is now; another statement on this lane ends it. */
@@ -67,34 +69,58 @@ export class Lane {
   }
 
   interrupt(): void {
-    if (!this.#closed) this.connection.interrupt();
+    if (this.#closing === undefined) this.connection.interrupt();
   }
 
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+  /** At once where nothing is under way. A statement whose connection is closed under it may never answer. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    while (this.#underWay.size > 0) await this.#interruptAll();
     this.connection.closeSync();
   }
 
   /** Interrupts what was started, once the signal says so; and starts nothing after. */
   async interruptible<R>(start: () => Promise<R>, signal: AbortSignal | undefined): Promise<R> {
-    if (signal === undefined) return start();
-    if (signal.aborted) throw new DataknobsError("ABORTED", "The call was aborted.", { backend: "duckdb" });
-    let again: NodeJS.Timeout | undefined;
-    const stop = (): void => {
-      this.interrupt();
-      // one that comes before the engine has begun is lost; a statement whose connection was closed under it may never
-      // answer, and must not keep the process
-      again ??= setInterval(() => (this.#closed ? clearInterval(again) : this.interrupt()), 10).unref();
+    if (signal?.aborted) throw aborted();
+    // what a caller no longer waits for goes on until its lane is closed, and must not begin another statement
+    if (this.#closing !== undefined) throw aborted();
+    const work = start();
+    this.#underWay.add(work);
+    // an interrupt that comes before the engine has begun is lost: it is told until the statement has ended
+    const stop = async (): Promise<void> => {
+      while (this.#underWay.has(work)) await this.#interrupt(work);
     };
-    signal.addEventListener("abort", stop);
+    signal?.addEventListener("abort", stop);
     try {
-      return await start();
+      return await work;
     } finally {
-      signal.removeEventListener("abort", stop);
-      clearInterval(again);
+      signal?.removeEventListener("abort", stop);
+      this.#underWay.delete(work);
     }
   }
+
+  async #interruptAll(): Promise<void> {
+    await Promise.all([...this.#underWay].map((work) => this.#interrupt(work)));
+  }
+
+  /** Resolves when the statement has ended, or soon. */
+  async #interrupt(work: Promise<unknown>): Promise<void> {
+    this.connection.interrupt();
+    const end = new AbortController();
+    const ended = work.then(
+      () => end.abort(),
+      () => end.abort(),
+    );
+    await Promise.race([ended, setTimeout(10, undefined, { signal: end.signal }).catch(() => undefined)]);
+  }
+}
+
+function aborted(): DataknobsError {
+  return new DataknobsError("ABORTED", "The call was aborted.", { backend: "duckdb" });
 }
 
 /** The texts of a streamed result, a chunk at a time; an empty list at the end. */

@@ -254,6 +254,27 @@ describe("streams and statements", () => {
     expect(await db.count()).toBe(0);
   });
 
+  it("close waits for what an abort left under way, and nothing of it comes after", async () => {
+    const path = place("under-way.duckdb");
+    const batch = Array.from({ length: 40_000 }, (_, n) => ({ data: { n, text: `text ${n}` } }));
+    for (const ms of [0, 5, 20, 60]) {
+      const db = await openDatabase(duckdb({ path }), { indexes: [{ path: "n", type: "number" }] });
+      const stop = new AbortController();
+      const work = codeOf(db.upsertMany(batch, { signal: stop.signal }));
+      const query = codeOf(
+        db.sql("SELECT count(*) FROM range(1000000) a, range(10000000) b", [], { signal: stop.signal }),
+      );
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      stop.abort();
+      await db.close();
+      expect(await query).toBe("ABORTED");
+      expect(["none", "ABORTED"]).toContain(await work);
+      await using again = await openDatabase(duckdb({ path }));
+      expect([0, 40_000]).toContain(await again.count());
+      await again.clear();
+    }
+  }, 60_000);
+
   it("an abort amid a batch: all of it is there, or nothing", async () => {
     await using db = await openDatabase(duckdb(), { indexes: [{ path: "n", type: "number" }] });
     const batch = Array.from({ length: 40_000 }, (_, n) => ({ data: { n, text: `text ${n}` } }));

@@ -19,6 +19,7 @@ import {
   type Capabilities,
   type Compiler,
   DataknobsError,
+  freezeRecord,
   idPath,
   type MaybePromise,
   type MergeOp,
@@ -32,7 +33,7 @@ import {
 import { followLinks } from "./atomic.js";
 import { classify, readOnlyError } from "./errors.js";
 import { type Skip, skipKinds } from "./formats/parquet-skip.js";
-import { type Change, freezeRecord, Image, type Op } from "./image.js";
+import { type Change, Image, type Op } from "./image.js";
 import { acquireLock } from "./lock.js";
 import { batches } from "./memory-scan.js";
 import { storageAt } from "./open-storage.js";

@@ -6,9 +6,9 @@ import {
   applyMerge,
   applyWrite,
   DataknobsError,
+  freezeRecord,
   type IndexSpec,
   isRefusal,
-  type Json,
   keyOf,
   type MergeOp,
   type TypeMap,
@@ -158,21 +158,4 @@ class Unique {
     const types: TypeMap | null = this.#spec.path.root === "metadata" ? record.metadataTypes : record.types;
     return keyOf(found.value, types, this.#spec.path.pointer);
   }
-}
-
-/** Makes a record unchangeable: what a caller does to an answer must not reach the store. */
-export function freezeRecord(record: WireRecord): void {
-  // whatever was frozen before was frozen to the bottom
-  if (!Object.isFrozen(record.data)) freezeDeep(record.data);
-  if (!Object.isFrozen(record.metadata)) freezeDeep(record.metadata);
-}
-
-function freezeDeep(value: Json): void {
-  if (Array.isArray(value)) for (const item of value as readonly Json[]) freezeInner(item);
-  else for (const key in value as object) freezeInner((value as { readonly [key: string]: Json })[key] as Json);
-  Object.freeze(value);
-}
-
-function freezeInner(value: Json): void {
-  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) freezeDeep(value);
 }

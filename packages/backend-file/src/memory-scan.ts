@@ -1,7 +1,6 @@
 /** A scan over records in memory. */
-import type { ScanRequest, WireRecord } from "@dataknobs/core/backend";
+import { freezeRecord, type ScanRequest, type WireRecord } from "@dataknobs/core/backend";
 import type { Skip } from "./formats/parquet-skip.js";
-import { freezeRecord } from "./image.js";
 
 export function* batches(
   records: readonly WireRecord[],

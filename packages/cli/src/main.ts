@@ -6,6 +6,7 @@ import { addAsking } from "./commands/ask.js";
 import { addCompletion } from "./commands/completion.js";
 import { addKeeping } from "./commands/keep.js";
 import { addMoving } from "./commands/move.js";
+import { addVectors } from "./commands/vectors.js";
 import type { Context } from "./context.js";
 import { exitCodeOf, exitCodes } from "./exit.js";
 import type { Sink } from "./output.js";
@@ -74,6 +75,7 @@ function build(program: Command, context: Context): void {
     .addHelpText("after", help);
   addAsking(program, context);
   addMoving(program, context);
+  addVectors(program, context);
   addKeeping(program, context);
   addCompletion(program, context);
   for (const command of program.commands) command.copyInheritedSettings(program);
@@ -91,6 +93,7 @@ Examples:
   dataknobs query people.csv -w 'age > 30' -s -age --table
   dataknobs migrate sqlite:app.db duckdb:app.duckdb --checkpoint move.json --verify content
   dataknobs verify sqlite:app.db duckdb:app.duckdb
+  dataknobs migrate-vectors memory:vectors.dkv faiss:vectors.dkf --dimensions 384 --verify content
 
 Exit codes: 0 well; 1 failed; 2 wrong usage, query or configuration; 3 not there; 4 not available now;
   5 conflict or difference; 6 damaged data; 7 rights are missing; 130 interrupted`;

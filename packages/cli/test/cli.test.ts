@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { main } from "@dataknobs/cli";
-import { type MigrationReport, openDatabase } from "@dataknobs/core";
+import { type MigrationReport, openDatabase, openVectorStore } from "@dataknobs/core";
 import { afterAll, beforeAll, describe, it } from "@jest/globals";
 
 const folder = mkdtempSync(join(tmpdir(), "dataknobs-cli-"));
@@ -265,6 +265,59 @@ describe("what is wrong is told in one line, by the exit code", () => {
   });
 });
 
+describe("migrate-vectors, verify-vectors", () => {
+  const [from, to] = [`memory:${at("from.dkv")}`, `memory:${at("to.dkv")}`] as const;
+  const sized = ["--dimensions", "2", "--metric", "euclidean"];
+
+  beforeAll(async () => {
+    await using vectors = await openVectorStore(from, { dimensions: 2, metric: "euclidean" });
+    await vectors.add([
+      { id: "a", vector: [0.1, 1e-40], metadata: { lang: "en", at: new Date(1) }, text: "one" },
+      { id: "b", vector: [3, 4], metadata: { lang: "fr", big: 2n ** 70n } },
+    ]);
+    await vectors.scoped("tenant").add([{ id: "a", vector: [5, 6] }]);
+  });
+
+  it("copies every bit, verifies, and tells a difference by its exit code", async () => {
+    assert.match(await well("migrate-vectors", from, to, ...sized, "-w", "lang = en", "--dry-run"), /would write 1/);
+    assert.match(
+      await well("migrate-vectors", from, to, ...sized, "-w", "lang = en", "--verify", "content"),
+      /written 1, .* of 1 read[\s\S]*verified by content: equal, 1 of 1/,
+    );
+    const differing = await run(["verify-vectors", from, to, ...sized]);
+    assert.equal(differing.code, 5);
+    assert.match(differing.out, /2 vectors[\s\S]*1 vectors[\s\S]*NOT EQUAL/);
+    await ends(5, /a vector with the id "a" exists already/i, "migrate-vectors", from, to, ...sized);
+    const job = [
+      "migrate-vectors",
+      from,
+      to,
+      ...sized,
+      "--on-conflict",
+      "skip",
+      "--checkpoint",
+      at("vectors.json"),
+      "--json",
+    ];
+    const report = JSON.parse(await well(...job)) as MigrationReport;
+    assert.deepEqual([report.written, report.skipped, report.resumed], [1, 1, false]);
+    assert.equal((JSON.parse(await well(...job)) as MigrationReport).resumed, true);
+    assert.match(await well("verify-vectors", from, `${to}?dimensions=2`, ...sized), /\nequal\n$/);
+  });
+
+  it("brings over scopes, each into its own", async () => {
+    await well("migrate-vectors", from, to, ...sized, "--scope", "tenant");
+    const scoped = [`${from}?scope=tenant`, `${to}?scope=tenant`];
+    assert.match(await well("verify-vectors", ...scoped, ...sized), /1 vectors[\s\S]*equal/);
+  });
+
+  it("refuses what cannot be right", async () => {
+    await ends(2, /dimensions/, "migrate-vectors", from, to);
+    await ends(2, /same/, "migrate-vectors", from, from, ...sized);
+    await ends(2, /no vector store|unknown|Known/i, "migrate-vectors", "nothing:x", to, ...sized);
+  });
+});
+
 describe("configuration", () => {
   it("names stores, and takes secrets from the environment", async () => {
     writeFileSync(
@@ -296,6 +349,8 @@ describe("help and completion", () => {
       "export",
       "migrate",
       "verify",
+      "migrate-vectors",
+      "verify-vectors",
       "index",
       "bench",
       "conformance",
@@ -311,7 +366,7 @@ describe("help and completion", () => {
     const script = `source ${at("completion.bash")}; COMP_WORDS=(dataknobs mi); COMP_CWORD=1; _dataknobs; echo "\${COMPREPLY[@]}"
       COMP_WORDS=(dataknobs migrate a b --ver); COMP_CWORD=4; _dataknobs; echo "\${COMPREPLY[@]}"`;
     const { stdout, stderr } = spawnSync("bash", ["-c", script], { encoding: "utf8" });
-    assert.equal(stdout, "migrate\n--verify\n", stderr);
+    assert.equal(stdout, "migrate migrate-vectors\n--verify\n", stderr);
     for (const shell of ["zsh", "fish"]) assert.match(await well("completion", shell), /migrate/);
   });
 });

@@ -58,11 +58,15 @@ export type {
   MigrationTally,
   Verification,
 } from "./migrate/options.js";
+export type { MigrateVectorsOptions } from "./migrate/vector-options.js";
+export { migrateVectors, vectorContentHash } from "./migrate/vectors.js";
 export type { AggregateExplanation, ClausePlan, Explanation, StepPlan } from "./plan/explain.js";
 export {
   type Condition,
+  type FusionClause,
   type LeafCondition,
   type MatchClause,
+  type NearestClause,
   type Operator,
   operators,
   type PathInput,

@@ -20,7 +20,7 @@ import type { Fields } from "../src/record/values.js";
 import { wire } from "./wire.js";
 
 function run(aggregation: Aggregation, ...data: readonly Fields[]): unknown {
-  const lowered = lowerAggregation(aggregation, { textFields: [] });
+  const lowered = lowerAggregation(aggregation, { textFields: [], vectorFields: [] });
   const aggregator = aggregatorOf(lowered.plan);
   for (const [index, fields] of data.entries()) aggregator.add(wire(`r${index}`, fields));
   return finishRows(aggregator.rows(), lowered);

@@ -231,7 +231,7 @@ describe("queries", () => {
   it("take the declared text fields for a match without any, each field once", () => {
     const { match } = lowerQuery(
       { match: { text: "Red, red fox" } },
-      { textFields: [lowerQuery({ select: ["t"] }).select?.[0] ?? assert.fail()] },
+      { textFields: [lowerQuery({ select: ["t"] }).select?.[0] ?? assert.fail()], vectorFields: [] },
     );
     assert.deepEqual(
       [match?.words, match?.fields.map((path) => path.text), match?.mode],

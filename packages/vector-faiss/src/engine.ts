@@ -4,10 +4,9 @@
  * index is made anew. The index only proposes: every hit is measured by its vector as it was given.
  */
 import { DataknobsError } from "@dataknobs/core/backend";
-import { NearestRows } from "@dataknobs/core/vector";
 import { type Driver, loadDriver } from "./driver.js";
 import { classify, name } from "./errors.js";
-import { type Measure, measureOf } from "./measure.js";
+import { type Hit, marksOf, nearestOf, pack } from "./hits.js";
 import { type IndexShape, NativeIndex } from "./native-index.js";
 import type {
   AddRequest,
@@ -23,6 +22,7 @@ import type {
   SearchRequest,
   ShelfState,
 } from "./protocol.js";
+import { fitNorm, normOf, Queries } from "./queries.js";
 import { Segments } from "./segments.js";
 
 interface Indexed {
@@ -39,15 +39,6 @@ interface Shelf {
   indexed: Indexed | undefined;
   unfit: number;
 }
-
-interface Hit {
-  readonly id: "";
-  readonly slot: number;
-  readonly distance: number;
-}
-
-/** Squares and their sums stay well within what a 32-bit float holds. */
-const fitNorm = (norm: number): boolean => norm === 0 || (norm > 1e-12 && norm < 1e12);
 
 /** Numbers of hits that Faiss is asked for at once. */
 const hitsAtOnce = 1 << 20;
@@ -335,102 +326,6 @@ export class Engine implements Operations {
   }
 }
 
-/** Fewer are sorted sooner than they are heaped. */
-const few = 64;
-
-/** Vectors that are asked for, in the forms that are needed. */
-class Queries {
-  readonly count: number;
-  readonly #numbers: Float32Array;
-  readonly #shape: IndexShape;
-  readonly #segments: Segments;
-  readonly #scales: readonly number[];
-  readonly #norms: number[] = [];
-
-  constructor(numbers: Float32Array, shape: IndexShape, segments: Segments, scales: readonly number[]) {
-    this.#numbers = numbers;
-    this.#shape = shape;
-    this.#segments = segments;
-    this.#scales = scales;
-    this.count = numbers.length / shape.dimensions;
-    for (let query = 0; query < this.count; query++) {
-      this.#norms.push(normOf(numbers, query * shape.dimensions, (query + 1) * shape.dimensions));
-    }
-  }
-
-  /** Whether 32-bit floats hold their distances. */
-  get fit(): boolean {
-    return this.#shape.metric === "cosine" || this.#norms.every(fitNorm);
-  }
-
-  measure(query: number): Measure {
-    const { dimensions, metric } = this.#shape;
-    const wide = new Float64Array(this.#numbers.subarray(query * dimensions, (query + 1) * dimensions));
-    return measureOf(metric, wide, this.#norms[query] as number, this.#segments, this.#scales);
-  }
-
-  copy(query: number, into: number[], to: number): void {
-    const { dimensions, metric } = this.#shape;
-    const scale = metric === "cosine" ? 1 / (this.#norms[query] as number) : 1;
-    const numbers = this.#numbers;
-    const at = query * dimensions;
-    for (let index = 0; index < dimensions; index++) into[to + index] = (numbers[at + index] as number) * scale;
-  }
-}
-
-function marksOf(slots: ArrayLike<number>, size: number): Uint8Array {
-  const marks = new Uint8Array(size);
-  for (let at = 0; at < slots.length; at++) marks[slots[at] as number] = 1;
-  return marks;
-}
-
-function nearestOf(slots: ArrayLike<number>, measure: Measure, k: number): Hit[] {
-  if (slots.length <= few) {
-    const hits: Hit[] = [];
-    for (let at = 0; at < slots.length; at++) {
-      const slot = slots[at] as number;
-      hits.push({ id: "", slot, distance: measure(slot) });
-    }
-    hits.sort((a, b) => a.distance - b.distance);
-    if (hits.length > k) hits.length = k;
-    return hits;
-  }
-  const nearest = new NearestRows<Hit>(k);
-  let { bound } = nearest;
-  for (let at = 0; at < slots.length; at++) {
-    const slot = slots[at] as number;
-    const distance = measure(slot);
-    if (distance > bound) continue;
-    nearest.add({ id: "", slot, distance });
-    bound = nearest.bound;
-  }
-  return nearest.sorted();
-}
-
-function pack(answers: readonly (readonly Hit[])[]): Found {
-  let total = 0;
-  for (const hits of answers) total += hits.length;
-  const counts = new Int32Array(answers.length);
-  const slots = new Int32Array(total);
-  const distances = new Float64Array(total);
-  let at = 0;
-  for (let query = 0; query < answers.length; query++) {
-    const hits = answers[query] as readonly Hit[];
-    counts[query] = hits.length;
-    for (const { slot, distance } of hits) {
-      slots[at] = slot;
-      distances[at++] = distance;
-    }
-  }
-  return { counts, slots, distances };
-}
-
 function stateOf({ number, indexed, unfit }: Shelf): ShelfState {
   return { shelf: number, indexed: indexed?.native.count, unfit };
-}
-
-function normOf(numbers: Float32Array, from: number, to: number): number {
-  let sum = 0;
-  for (let at = from; at < to; at++) sum += (numbers[at] as number) ** 2;
-  return Math.sqrt(sum);
 }

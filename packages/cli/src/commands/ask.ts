@@ -5,7 +5,8 @@ import { type Format, printRecords, printRows } from "../output.js";
 import { type QuestionOptions, questionOf } from "../question.js";
 import { label } from "../store.js";
 
-const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
+/** Of an option that may be given again. */
+export const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
 
 /** The options that make a query. */
 export function asking(command: Command): Command {

@@ -1,16 +1,10 @@
 /** Checks an aggregation and lowers it. Pure; `INVALID_QUERY` for what is wrong. */
 import { DataknobsError } from "../errors.js";
 import type { PathInput } from "../query/ast.js";
+import { checkCount, checkKeys } from "../query/checks.js";
 import type { Path } from "../query/lowered.js";
 import { nearest } from "../query/nearest.js";
-import {
-  checkCount,
-  checkKeys,
-  lowerCondition,
-  lowerMatch,
-  lowerSortClause,
-  type ParseContext,
-} from "../query/parse.js";
+import { lowerCondition, lowerMatch, lowerSortClause, type ParseContext } from "../query/parse.js";
 import { resolvePath } from "../query/paths.js";
 import {
   type AggregateFunction,

@@ -9,7 +9,7 @@ export type {
 } from "../aggregate/ast.js";
 export { bucketOf, dateBucketOf, timeOfText } from "../aggregate/buckets.js";
 export { type Aggregator, aggregatorOf, percentileOf } from "../aggregate/run.js";
-export type { FieldType, IndexSpec } from "../database/indexes.js";
+export type { FieldType, IndexSpec, VectorDeclaration, VectorIndex } from "../database/indexes.js";
 export { backendFrom } from "../database/open.js";
 export { DataknobsError, type ErrorCode, type ErrorDetails, toError } from "../errors.js";
 export { type Getter, getterOf, typesOf, walk } from "../match/access.js";
@@ -35,6 +35,7 @@ export type * from "../query/lowered.js";
 export { nearest } from "../query/nearest.js";
 export { idPath, pathKey, resolvePath, samePath } from "../query/paths.js";
 export { fromBase64, toBase64 } from "../record/base64.js";
+export { freezeRecord } from "../record/freeze.js";
 export { isoTime, parseIsoTime } from "../record/iso.js";
 export type { Json, JsonObject, JsonScalar, TypeMap, TypeTag, WireRecord } from "../record/json.js";
 export { mergeFields } from "../record/merge.js";

@@ -8,7 +8,7 @@
  */
 import type { AggregatePlan } from "../aggregate/ast.js";
 import type { IndexSpec } from "../database/indexes.js";
-import type { Leaf, LeafKind, Match, Order, Path } from "../query/lowered.js";
+import type { Leaf, LeafKind, Match, Nearest, Order, Path } from "../query/lowered.js";
 import type { Json, JsonObject, TypeMap, WireRecord } from "../record/json.js";
 
 export type MaybePromise<T> = T | PromiseLike<T>;
@@ -39,6 +39,11 @@ export interface Capabilities {
   readonly fullText: "indexed" | "emulated";
   /** Engine analyzers that `match` may name. */
   readonly analyzers: readonly string[];
+  /**
+   * How the engine finds `nearest` on declared fields. Absent: core measures every candidate, and the backend is not
+   * told of fields declared for vectors.
+   */
+  readonly nearest?: "approximate" | "exact" | undefined;
   readonly aggregation: "native" | "emulated";
   readonly percentile: "exact" | "approximate";
   /** Aborting a call ends the engine's work too. */
@@ -126,6 +131,11 @@ export interface ScanRequest<P> extends Call {
   readonly where: P | undefined;
   /** Joined to `where` by and. Without `order`: by score descending, then id, and records carry `score`. */
   readonly match: P | undefined;
+  /**
+   * Joined to `where` by and, never with `match`: the `limit` records nearest to the vector, ties by id. Fewer only
+   * where no more candidates satisfy `where`; more are welcome. Core measures them itself.
+   */
+  readonly nearest?: P | undefined;
   /** Only orders that `compiler.order` accepted. Empty: any order, or by score with `match`. */
   readonly order: readonly Order[];
   /** Only when nothing is left for core to filter or sort. */
@@ -178,6 +188,11 @@ export interface Compiler<P> {
   order?(order: readonly Order[]): { readonly index?: string | undefined } | undefined;
   /** Whether the engine finds just these records by full text. */
   match?(match: Match): Compiled<P> | undefined;
+  /**
+   * Whether the engine finds the nearest. Exact: ordered by distance and id, up to rounding; else approximately. Asked
+   * for a declared field or another, with its metric or another.
+   */
+  nearest?(nearest: Nearest): Compiled<P> | undefined;
   /** Whether the engine computes just this. */
   aggregate?(plan: AggregatePlan): { readonly index?: string | undefined } | undefined;
   /** Why a leaf is not pushed, for `explain`, where a general sentence would not do. */

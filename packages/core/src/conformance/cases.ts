@@ -17,6 +17,7 @@ import { hostileCases } from "./hostile.js";
 import { idCases } from "./ids.js";
 import { indexCases } from "./indexes.js";
 import { lifecycleCases } from "./lifecycle.js";
+import { nearestCases, nearestDifferentialCases } from "./nearest.js";
 import { orderCases } from "./order.js";
 import { pagingCases } from "./paging.js";
 import { pathCases } from "./paths.js";
@@ -54,6 +55,7 @@ export function allCases(
     ...transactionCases,
     ...bufferedCases,
     ...fulltextCases,
+    ...nearestCases,
     ...aggregateCases,
     ...bucketCases,
     ...streamingCases,
@@ -65,6 +67,7 @@ export function allCases(
     ...explainCases,
     ...indexCases,
     ...schemaCases,
+    ...nearestDifferentialCases(size),
     ...differentialCases(size, capabilities, onCoverage),
   ];
 }

@@ -65,7 +65,7 @@ export class Reference {
   }
 
   aggregate(aggregation: Aggregation): ResultRow[] {
-    const lowered = lowerAggregation(aggregation, { textFields: [] });
+    const lowered = lowerAggregation(aggregation, { textFields: [], vectorFields: [] });
     const aggregator = aggregatorOf(lowered.plan);
     for (const record of this.#hits(lowered.where, undefined)) aggregator.add(record);
     return finishRows(aggregator.rows(), lowered);

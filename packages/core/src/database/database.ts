@@ -7,17 +7,15 @@ import { type AggregateExplanation, type Explanation, explainPlan } from "../pla
 import type { Fields } from "../record/values.js";
 import { isInside, runInside } from "./context.js";
 import { type ApplyOptions, applyIndexes, type IndexPlan, planIndexes } from "./index-plan.js";
+import { internals } from "./internals.js";
 import { type Access, Operations } from "./operations.js";
 import { explainAggregation, planToExplain, type QueryInput } from "./reads.js";
 import { asDataknobsError, type CallOptions, callOf, misuse, type Session } from "./session.js";
-import { type CheckedSettings, checkUnique, makeSession, narrowed } from "./settings.js";
+import { type CheckedSettings, checkUnique, indexesFor, makeSession, narrowed } from "./settings.js";
 import { abortError, orAborted, runAsync, type Steps } from "./steps.js";
 import type { BatchSource } from "./stream.js";
 import { runBuffered, runInteractive, type Transaction, type TransactionOptions } from "./transaction.js";
 import { type WriteRecord, type WriteStreamOptions, type WriteSummary, writeStream } from "./write-stream.js";
-
-/** What operations on two databases need of each. @internal */
-export const internals: unique symbol = Symbol("internals");
 
 export interface Internals {
   readonly session: Session;
@@ -235,7 +233,9 @@ export class Database<I = Fields, T = I> extends Operations<I, T> implements Asy
 export async function openBackend(backend: Backend, settings: CheckedSettings, call: Call): Promise<Session> {
   checkUnique(backend, settings.indexes);
   try {
-    const opening = Promise.resolve(backend.open?.({ ...call, indexes: settings.indexes }));
+    const opening = Promise.resolve(
+      backend.open?.({ ...call, indexes: indexesFor(backend.capabilities, settings.indexes) }),
+    );
     const found = await orAborted(opening, call.signal).then(undefined, async (error: unknown) => {
       // what was opened in spite of an abort is closed again
       await opening.then(

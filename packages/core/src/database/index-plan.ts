@@ -4,6 +4,7 @@ import { DataknobsError } from "../errors.js";
 import { pathKey } from "../query/paths.js";
 import type { IndexSpec } from "./indexes.js";
 import type { Session } from "./session.js";
+import { indexesFor } from "./settings.js";
 import { type Steps, wait } from "./steps.js";
 
 export interface IndexPlan {
@@ -24,10 +25,11 @@ export function* planIndexes(session: Session, call: Call): Steps<IndexPlan> {
   const backend = indexable(session);
   const existing = yield* wait(backend.listIndexes(call));
   const ours = existing.filter(({ spec }) => spec !== undefined);
-  const declared = new Set(session.indexes.map(keyOf));
+  const wanted = indexesFor(session.capabilities, session.indexes);
+  const declared = new Set(wanted.map(keyOf));
   const there = new Set(ours.map(({ spec }) => keyOf(spec as IndexSpec)));
   return {
-    create: session.indexes.filter((spec) => !there.has(keyOf(spec))),
+    create: wanted.filter((spec) => !there.has(keyOf(spec))),
     drop: ours.filter(({ spec }) => !declared.has(keyOf(spec as IndexSpec))),
     keep: ours.filter(({ spec }) => declared.has(keyOf(spec as IndexSpec))),
   };
@@ -41,8 +43,8 @@ export function* applyIndexes(session: Session, options: ApplyOptions, call: Cal
   return plan;
 }
 
-function keyOf({ path, unique, text }: IndexSpec): string {
-  return `${pathKey(path)} ${unique} ${text}`;
+function keyOf({ path, unique, text, vector }: IndexSpec): string {
+  return `${pathKey(path)} ${unique} ${text} ${vector === undefined ? "" : JSON.stringify([vector.dimensions, vector.metric, vector.index])}`;
 }
 
 function indexable(session: Session): Required<Pick<Backend, "listIndexes" | "createIndex" | "dropIndex">> {

@@ -7,6 +7,7 @@ import type { StoredRecord } from "../record/stored.js";
 import type { Fields } from "../record/values.js";
 import type { Page, PageOptions, QueryInput, ReadOptions } from "./reads.js";
 import * as reads from "./reads.js";
+import { BatchMachine } from "./scans.js";
 import { asDataknobsError, type CallOptions, callOf, type Session } from "./session.js";
 import { abortError, isThenable, runAsync, type Steps } from "./steps.js";
 import { type BatchSource, RecordStream } from "./stream.js";
@@ -160,7 +161,7 @@ export abstract class Operations<I = Fields, T = I> {
     return new RecordStream<T>(() => {
       const session = this.session("read", "stream");
       const call = callOf(options);
-      const machine = new reads.BatchMachine(session, reads.planFor(session, query), call);
+      const machine = new BatchMachine(session, reads.planFor(session, query), call);
       let forget: (() => void) | undefined;
       let ended = false;
       const source: BatchSource = {

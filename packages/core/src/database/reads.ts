@@ -1,24 +1,23 @@
-/** Every read operation, once, as steps; and the machine behind searches and streams. */
-
+/** Every read operation, once, as steps. */
 import type { Aggregation, LoweredAggregation } from "../aggregate/ast.js";
 import { finishRows, type ResultRow } from "../aggregate/finish.js";
 import { lowerAggregation } from "../aggregate/parse.js";
 import { aggregatorOf } from "../aggregate/run.js";
 import type { Call, MaybePromise, NativeRow } from "../backend/spi.js";
 import { DataknobsError } from "../errors.js";
-import { isHit, wordCounter } from "../match/fulltext.js";
 import { listMatcherOf } from "../match/matcher.js";
 import { type AggregateExplanation, explainPlan, type StepPlan } from "../plan/explain.js";
-import { pipelineOf } from "../plan/pipeline.js";
 import { planQuery, type QueryPlan, refuseResidual } from "../plan/plan.js";
 import { projectorOf } from "../plan/project.js";
 import type { Query } from "../query/ast.js";
+import { checkCount } from "../query/checks.js";
 import { encodeCursor } from "../query/cursor.js";
 import type { LoweredQuery, Path } from "../query/lowered.js";
-import { checkCount, lowerMatch, lowerQuery, type QuerySource, toQuery } from "../query/parse.js";
+import { lowerMatch, lowerQuery, type QuerySource, toQuery } from "../query/parse.js";
 import { checkId } from "../record/ids.js";
 import type { WireRecord } from "../record/json.js";
 import { type StoredRecord, toStored } from "../record/stored.js";
+import { collect, nearestRows, scanAll } from "./scans.js";
 import { issuesOf } from "./schema.js";
 import { misuse, noCall, type Session } from "./session.js";
 import { isThenable, type Steps, wait } from "./steps.js";
@@ -122,6 +121,12 @@ export function* page(
   lowerQuery(query, session);
   const size = checkCount(query.limit, "limit") ?? defaultPageSize;
   if (size === 0) throw new DataknobsError("INVALID_QUERY", "A page has a limit of 1 or more.");
+  if (query.nearest !== undefined) {
+    throw new DataknobsError(
+      "INVALID_QUERY",
+      "The nearest records are not paged by a cursor: there are `k` at most, and `limit` and `offset` page through them.",
+    );
+  }
   if (query.match !== undefined && (query.sort ?? []).length === 0) {
     throw new DataknobsError(
       "INVALID_QUERY",
@@ -145,6 +150,7 @@ export function* page(
 export function* count(session: Session, input: QueryInput | undefined, call: Call): Steps<number> {
   const lowered = lowerQuery(input, session);
   const plan = planLowered(session, { ...unpaged(lowered), select: [] });
+  if (plan.nearest !== undefined) return (yield* nearestRows(session, plan, call)).length;
   const { store } = session;
   if (plan.residual === undefined && plan.match === undefined && store.count !== undefined) {
     return yield* wait(store.count(plan.request.where, plan.request.match, call));
@@ -223,109 +229,4 @@ export function* sql(
 /** The same question without order and paging. */
 function unpaged(query: LoweredQuery): LoweredQuery {
   return { ...query, order: [], byScore: false, limit: undefined, offset: 0 };
-}
-
-/** Every record of a plan that has no order or paging, batch by batch, after core's filters. */
-export function* scanAll(
-  session: Session,
-  plan: QueryPlan,
-  call: Call,
-  visit: (batch: readonly WireRecord[]) => void,
-): Steps<void> {
-  const matcher = plan.residual === undefined ? undefined : listMatcherOf(plan.residual);
-  const { match } = plan;
-  const counter = match === undefined ? undefined : wordCounter(match);
-  const iterator = iteratorOf(session.store.scan({ ...plan.request, ...call }));
-  let finished = false;
-  try {
-    for (;;) {
-      const step = yield* wait(iterator.next());
-      if (step.done === true) {
-        finished = true;
-        return;
-      }
-      let batch = matcher === undefined ? step.value : matcher.filter(step.value);
-      if (counter !== undefined && match !== undefined) batch = batch.filter((record) => isHit(match, counter(record)));
-      visit(batch);
-    }
-  } finally {
-    if (!finished) yield* wait(iterator.return?.());
-  }
-}
-
-/** The rows of a plan, all of them. */
-function* collect(session: Session, plan: QueryPlan, call: Call): Steps<WireRecord[]> {
-  const machine = new BatchMachine(session, plan, call);
-  const rows: WireRecord[] = [];
-  try {
-    for (;;) {
-      const batch = yield* machine.next();
-      if (batch === undefined) return rows;
-      for (const row of batch) rows.push(row);
-    }
-  } finally {
-    yield* machine.close();
-  }
-}
-
-type BatchIterator = {
-  next(): MaybePromise<IteratorResult<readonly WireRecord[], unknown>>;
-  return?(): MaybePromise<unknown>;
-};
-
-function iteratorOf(batches: Iterable<readonly WireRecord[]> | AsyncIterable<readonly WireRecord[]>): BatchIterator {
-  return Symbol.iterator in batches
-    ? (batches[Symbol.iterator]() as BatchIterator)
-    : (batches[Symbol.asyncIterator]() as BatchIterator);
-}
-
-/** Pulls batches out of a scan and through the pipeline: what searches and streams have in common. */
-export class BatchMachine {
-  readonly #plan: QueryPlan;
-  readonly #pipeline: ReturnType<typeof pipelineOf>;
-  readonly #project: (record: WireRecord) => WireRecord;
-  readonly #open: () => BatchIterator;
-  #iterator: BatchIterator | undefined;
-  #state: "new" | "open" | "ended" = "new";
-
-  constructor(session: Session, plan: QueryPlan, call: Call) {
-    this.#plan = plan;
-    this.#pipeline = pipelineOf(plan, session);
-    this.#project = projectorOf(plan.query.select);
-    this.#open = () => iteratorOf(session.store.scan({ ...plan.request, ...call }));
-  }
-
-  /** The next batch that is not empty; `undefined` at the end. */
-  *next(): Steps<readonly WireRecord[] | undefined> {
-    for (;;) {
-      if (this.#state === "ended") return undefined;
-      if (this.#plan.limit === 0 || this.#plan.request.limit === 0) {
-        this.#state = "ended";
-        return undefined;
-      }
-      if (this.#iterator === undefined) {
-        this.#iterator = this.#open();
-        this.#state = "open";
-      }
-      const step = yield* wait(this.#iterator.next());
-      let rows: readonly WireRecord[];
-      if (step.done === true) {
-        this.#state = "ended";
-        this.#iterator = undefined;
-        rows = this.#pipeline.end();
-      } else {
-        rows = this.#pipeline.push(step.value);
-        if (this.#pipeline.done) yield* this.close();
-      }
-      if (rows.length > 0) return this.#plan.query.select === undefined ? rows : rows.map(this.#project);
-    }
-  }
-
-  /** Ends the scan; the engine's work ends with it. */
-  *close(): Steps<void> {
-    this.#state = "ended";
-    const iterator = this.#iterator;
-    this.#iterator = undefined;
-    if (iterator?.return !== undefined) yield* wait(iterator.return());
-  }
 }

@@ -82,8 +82,14 @@ export function makeSession(backend: Backend, capabilities: Capabilities, settin
       return backend.compiler;
     },
     capabilities,
+    vectorFields: settings.indexes.flatMap(({ path, vector }) => (vector === undefined ? [] : [{ path, vector }])),
     textFields: settings.indexes.filter((index) => index.text).map((index) => index.path),
   });
+}
+
+/** Those that the backend is told of: of vectors only where its engine looks at them. */
+export function indexesFor(capabilities: Capabilities, indexes: readonly IndexSpec[]): readonly IndexSpec[] {
+  return capabilities.nearest === undefined ? indexes.filter(({ vector }) => vector === undefined) : indexes;
 }
 
 /** Declared and, after opening, narrowed capabilities; frozen. */

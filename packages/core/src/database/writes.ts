@@ -11,10 +11,11 @@ import { mergeFields } from "../record/merge.js";
 import { type StoredRecord, toStored } from "../record/stored.js";
 import { decode, type Encoded, type EncodeOptions, encodeFields } from "../record/values.js";
 import { batchError, outcomeError, versionConflict, writtenRecord } from "./outcomes.js";
-import { scanAll } from "./reads.js";
+import { scanAll } from "./scans.js";
 import { validate } from "./schema.js";
 import { misuse, type Session } from "./session.js";
 import { type Steps, wait } from "./steps.js";
+import { checkVectors } from "./vector-fields.js";
 
 export interface CreateOptions {
   /** Default: a UUIDv7. */
@@ -107,7 +108,7 @@ export function* patch(
   checkOptionKeys(options, deleteKeys, "patch");
   checkId(id);
   checkVersion(options.ifVersion);
-  const { json: data, types } = encodeData(session, partial, "the patch");
+  const { json: data, types } = encodeData(session, "data", partial, "the patch");
   if (session.store.merge !== undefined && session.schema === undefined) {
     const op: MergeOp = { id, data, types, version: newVersion(), at: Date.now(), ifVersion: options.ifVersion };
     const outcome = yield* wait(session.store.merge(op, call));
@@ -146,7 +147,7 @@ function* mergedUpdate(
   const valid =
     session.schema === undefined
       ? { json: merged.data, types: merged.types }
-      : encodeData(session, yield* validate(session.schema, decode(merged.data, merged.types)), "data");
+      : encodeData(session, "data", yield* validate(session.schema, decode(merged.data, merged.types)));
   return {
     kind: "update",
     id: current.id,
@@ -239,7 +240,7 @@ export function* deleteMany(session: Session, ids: readonly string[], call: Call
 
 export function* updateWhere(session: Session, condition: Condition, partial: unknown, call: Call): Steps<number> {
   checkCondition(condition, "updateWhere");
-  const { json, types } = encodeData(session, partial, "the patch");
+  const { json, types } = encodeData(session, "data", partial, "the patch");
   return yield* changeWhere(session, condition, call, "updateWhere", (current) =>
     mergedUpdate(session, current, json, types),
   );
@@ -330,7 +331,8 @@ function insertOf(session: Session, input: CreateInput, validated: unknown, at: 
   const id = input.id ?? newId();
   if (input.id !== undefined) checkId(input.id);
   const data = encodeFields(validated, session.backend.ownership === "keep" ? keptData : sharedData);
-  const metadata = input.metadata === undefined ? none : encodeData(session, input.metadata, "metadata");
+  if (session.vectorFields.length > 0) checkVectors(session.vectorFields, "data", data.json, data.types);
+  const metadata = input.metadata === undefined ? none : encodeData(session, "metadata", input.metadata);
   return {
     kind: "insert",
     id,
@@ -362,8 +364,16 @@ function deleteOp(id: string, ifVersion: string | undefined): DeleteOp {
   return ifVersion === undefined ? { kind: "delete", id } : { kind: "delete", id, ifVersion };
 }
 
-function encodeData(session: Session, value: unknown, subject: string): Encoded<JsonObject> {
-  return encodeFields(value, { subject, code: "INVALID_RECORD", freeze: session.backend.ownership === "keep" });
+function encodeData(
+  session: Session,
+  root: "data" | "metadata",
+  value: unknown,
+  subject: string = root,
+): Encoded<JsonObject> {
+  const freeze = session.backend.ownership === "keep";
+  const encoded = encodeFields(value, { subject, code: "INVALID_RECORD", freeze });
+  checkVectors(session.vectorFields, root, encoded.json, encoded.types);
+  return encoded;
 }
 
 function* writeOne(

@@ -3,6 +3,7 @@ import type { InsertOp, UpsertOp, WriteOutcome } from "../backend/spi.js";
 import { outcomeError } from "../database/outcomes.js";
 import { asDataknobsError } from "../database/session.js";
 import { isThenable, orAborted } from "../database/steps.js";
+import { checkVectors } from "../database/vector-fields.js";
 import { makeOp, type WriteRecord } from "../database/write-stream.js";
 import { DataknobsError, toError } from "../errors.js";
 import { freezeRecord } from "../record/freeze.js";
@@ -37,6 +38,8 @@ export async function opOf(
     // a store that keeps what it is given gets what nobody can change
     if (session.backend.ownership === "keep") freezeRecord(record);
     const { id, data, types, metadata, metadataTypes } = record;
+    checkVectors(session.vectorFields, "data", data, types);
+    checkVectors(session.vectorFields, "metadata", metadata, metadataTypes);
     const kind = onConflict === "replace" ? "upsert" : "insert";
     return { kind, id, data, types, metadata, metadataTypes, version: newVersion(), at: Date.now() };
   }

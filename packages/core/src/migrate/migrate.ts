@@ -5,7 +5,8 @@
  * report says how many; with a checkpoint a run that was killed at any moment is taken up without losing or doubling a
  * record. Ids, data, metadata and all types are kept; versions and times of writing are the target's own.
  */
-import { type Database, internals } from "../database/database.js";
+import type { Database } from "../database/database.js";
+import { internals } from "../database/internals.js";
 import { count } from "../database/reads.js";
 import { asDataknobsError, callOf, misuse } from "../database/session.js";
 import { abortError, runAsync } from "../database/steps.js";

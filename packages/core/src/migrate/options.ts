@@ -2,11 +2,11 @@
 import type { QueryInput } from "../database/reads.js";
 import type { CallOptions } from "../database/session.js";
 import type { WriteRecord } from "../database/write-stream.js";
-import { DataknobsError, type ErrorCode } from "../errors.js";
-import { nearest } from "../query/nearest.js";
+import type { ErrorCode } from "../errors.js";
 import type { StoredRecord } from "../record/stored.js";
 import type { Fields } from "../record/values.js";
 import type { CheckpointStore } from "./checkpoint.js";
+import { bad, checkKnown, count, oneOf } from "./option-checks.js";
 
 /** read = written + skipped + dropped + failed. */
 export interface MigrationTally {
@@ -133,9 +133,7 @@ const known = [
 
 /** Throws `INVALID_CONFIG`. */
 export function checkOptions(options: MigrateOptions): CheckedOptions {
-  for (const key of Object.keys(options)) {
-    if (!known.includes(key)) throw bad(`migrate has no option "${key}".${nearest(key, known)}`);
-  }
+  checkKnown("migrate", options, known);
   const { incremental = false, checkpoint, dryRun = false, verify = "none" } = options;
   const onConflict = options.onConflict ?? (incremental ? "replace" : "fail");
   oneOf("onConflict", onConflict, ["fail", "skip", "replace"]);
@@ -157,17 +155,4 @@ export function checkOptions(options: MigrateOptions): CheckedOptions {
     concurrency: count("concurrency", options.concurrency ?? 2, 1),
     overlap: count("overlap", options.overlap ?? 60_000, 0),
   };
-}
-
-function oneOf(name: string, value: string, values: readonly string[]): void {
-  if (!values.includes(value)) throw bad(`\`${name}\` is one of ${values.join(", ")}.`);
-}
-
-function count(name: string, value: number, least: number): number {
-  if (Number.isSafeInteger(value) && value >= least) return value;
-  throw bad(`\`${name}\` is a whole number, ${least} or more.`);
-}
-
-function bad(message: string): DataknobsError {
-  return new DataknobsError("INVALID_CONFIG", message, { operation: "migrate" });
 }

@@ -1,6 +1,7 @@
 /** The records of one side, in lists of a size. */
 import type { Call } from "../backend/spi.js";
-import { BatchMachine, planFor, type QueryInput } from "../database/reads.js";
+import { planFor, type QueryInput } from "../database/reads.js";
+import { BatchMachine } from "../database/scans.js";
 import { asDataknobsError, type Session } from "../database/session.js";
 import { abortError, orAborted, runAsync } from "../database/steps.js";
 import type { WireRecord } from "../record/json.js";

@@ -26,6 +26,7 @@ export interface Explanation {
   readonly backend: string;
   readonly clauses: readonly ClausePlan[];
   readonly match: StepPlan;
+  readonly nearest: NearestStep;
   readonly sort: StepPlan;
   readonly limit: StepPlan;
   /** `full`: every record is looked at, by the engine or by core. `index`: only candidates are. */
@@ -38,6 +39,11 @@ export interface Explanation {
   readonly nativePlan?: unknown;
 }
 
+/** `exact`: every candidate is measured, by the engine or by core. */
+export interface NearestStep extends StepPlan {
+  readonly exact?: boolean;
+}
+
 /** Of an aggregation: of its input, and of the grouping. */
 export interface AggregateExplanation extends Explanation {
   readonly groups: StepPlan;
@@ -46,34 +52,53 @@ export interface AggregateExplanation extends Explanation {
 export function explainPlan(plan: QueryPlan, backend: Backend): Explanation {
   const clauses = explainClauses(plan, backend);
   const indexed = [...plan.leaves.values()].some(({ index }) => index !== undefined);
+  const text = plan.text ?? plan;
   const byIndex =
-    indexed || plan.matchIndex !== undefined || (plan.orderIndex !== undefined && plan.query.limit !== undefined);
+    indexed ||
+    plan.matchIndex !== undefined ||
+    plan.nearest?.index !== undefined ||
+    (plan.orderIndex !== undefined && plan.query.limit !== undefined);
   const { limit, offset } = plan.query;
   return Object.freeze({
     backend: backend.name,
     clauses,
     match: step(
       plan.query.match !== undefined,
-      plan.match === undefined,
-      plan.matchIndex,
+      text.match === undefined,
+      text.matchIndex,
       "no text index on these fields: every candidate's words are compared",
     ),
+    nearest: nearestStep(plan, backend),
     sort: step(
       plan.query.order.length > 0 || plan.query.byScore,
-      plan.sort.length === 0 && !plan.ranks,
+      plan.sort.length === 0 && !plan.ranks && plan.nearest === undefined,
       plan.orderIndex,
-      plan.ranks ? "ranked by core" : "the engine does not prove this order: core sorts",
+      plan.nearest !== undefined
+        ? "core orders what was found"
+        : plan.ranks
+          ? "ranked by core"
+          : "the engine does not prove this order: core sorts",
     ),
     limit: step(
       limit !== undefined || offset > 0,
       plan.limit === undefined && plan.offset === 0,
       undefined,
-      "core filters or sorts first",
+      plan.nearest === undefined ? "core filters or sorts first" : "core pages what was found",
     ),
     scan: byIndex ? "index" : "full",
     emulated: emulatedParts(plan).length > 0,
     native: backend.native?.(plan.request),
   } satisfies Explanation);
+}
+
+function nearestStep({ nearest }: QueryPlan, { name }: Backend): NearestStep {
+  if (nearest === undefined) return { how: "none" };
+  const { code, exact, index, why } = nearest;
+  if (code === undefined) {
+    const general = `the ${name} backend has no vectors of this field at hand: core measures every candidate`;
+    return { how: "emulated", exact, why: why ?? general };
+  }
+  return { how: "pushed", exact, ...(index !== undefined && { index }), ...(why !== undefined && { why }) };
 }
 
 type Named = Pick<Backend, "name" | "compiler">;

@@ -1,9 +1,20 @@
 /** Decides what the backend does and what core does with a query. Pure. */
 import type { Compiler, ScanRequest } from "../backend/spi.js";
 import { DataknobsError } from "../errors.js";
-import type { Leaf, Lowered, LoweredQuery, Match, Order, Path } from "../query/lowered.js";
+import type { Leaf, Lowered, LoweredQuery, Match, Nearest, Order, Path } from "../query/lowered.js";
 import { pathKey } from "../query/paths.js";
 import { type LeafPlan, leavesOf, split } from "./split.js";
+
+/** How the nearest are found. */
+export interface NearestPlan<P = unknown> {
+  readonly nearest: Nearest;
+  /** Of the engine, which gives candidates; none: core measures all. */
+  readonly code: P | undefined;
+  /** Whether every candidate was looked at. */
+  readonly exact: boolean;
+  readonly index: string | undefined;
+  readonly why: string | undefined;
+}
 
 export interface QueryPlan<P = unknown> {
   readonly query: LoweredQuery;
@@ -22,6 +33,10 @@ export interface QueryPlan<P = unknown> {
   readonly leaves: ReadonlyMap<Leaf, LeafPlan>;
   readonly matchIndex: string | undefined;
   readonly orderIndex: string | undefined;
+  /** The scan is for candidates of the nearest; core measures, ranks and pages them. */
+  readonly nearest?: NearestPlan<P> | undefined;
+  /** The ranking by words that is fused with the nearest. */
+  readonly text?: QueryPlan<P> | undefined;
 }
 
 export interface Planner<P> {
@@ -37,6 +52,7 @@ export function planQuery<P>(
   backend: Planner<P>,
   batchSize: number = defaultBatchSize,
 ): QueryPlan<P> {
+  if (query.nearest !== undefined) return planNearest(query, query.nearest, backend, batchSize);
   const { compiler } = backend;
   checkAnalyzer(query.match, backend);
   const { pushed, residual, leaves } = split(query.where, compiler);
@@ -72,13 +88,51 @@ export function planQuery<P>(
   return plan;
 }
 
+/** Records more than k that the engine is asked for: it may round distances, and so change places. */
+function spare(k: number): number {
+  return 8 + Math.ceil(k / 4);
+}
+
+function planNearest<P>(query: LoweredQuery, nearest: Nearest, backend: Planner<P>, batchSize: number): QueryPlan<P> {
+  const { nearest: _, fusion: __, match, ...rest } = query;
+  const select = query.select && [...query.select, ...query.order.map(({ path }) => path)];
+  const unpaged = { ...rest, match: undefined, order: [], byScore: false, limit: undefined, offset: 0 };
+  const candidates = planQuery({ ...unpaged, select: select && [...select, nearest.path] }, backend, batchSize);
+  const compiled = backend.compiler?.nearest?.(nearest);
+  const text =
+    match === undefined
+      ? undefined
+      : planQuery({ ...unpaged, match, byScore: true, limit: nearest.k, select }, backend, batchSize);
+  const fetch = compiled === undefined ? undefined : nearest.k + spare(nearest.k);
+  return {
+    ...candidates,
+    query,
+    request: {
+      ...candidates.request,
+      ...(compiled !== undefined && { nearest: compiled.code, limit: fetch }),
+      ...(fetch !== undefined && { batchSize: Math.min(batchSize, fetch) }),
+    },
+    offset: query.offset,
+    limit: query.limit,
+    nearest: {
+      nearest,
+      code: compiled?.code,
+      exact: compiled === undefined || compiled.exact,
+      index: compiled?.index,
+      why: compiled?.why,
+    },
+    text,
+  };
+}
+
 /** The parts of a plan that core does in memory, in words; empty where the engine does it all. */
 export function emulatedParts(plan: QueryPlan): string[] {
   const parts: string[] = [];
   if (plan.residual !== undefined) parts.push("conditions");
   if (plan.match !== undefined) parts.push("full text");
   if (plan.sort.length > 0) parts.push("the sort");
-  return parts;
+  if (plan.nearest !== undefined && plan.nearest.code === undefined) parts.push("the distances");
+  return plan.text === undefined ? parts : [...new Set([...parts, ...emulatedParts(plan.text)])];
 }
 
 /** Throws `UNSUPPORTED` where the query or the database refuses in-memory work and the plan has some. */

@@ -1,5 +1,6 @@
 /** The query as users write it and as JSON carries it: plain data. `lowered.ts` has the form backends get. */
 import type { TypeMap } from "../record/json.js";
+import type { Metric } from "../vector/metric.js";
 
 /** A dotted path, or its segments. */
 export type PathInput = string | readonly string[];
@@ -67,6 +68,31 @@ export interface MatchClause {
   readonly analyzer?: string;
 }
 
+/** The k records whose vector at the path is nearest to this one. */
+export interface NearestClause {
+  readonly path: PathInput;
+  /** Rounded to 32-bit floats, as the vectors of records are. */
+  readonly vector: readonly number[];
+  /** Records to find: of those that satisfy `where`, if so many have a vector there. */
+  readonly k: number;
+  /** Default: that of the declared index; of an undeclared path it must be said. */
+  readonly metric?: Metric;
+  /** Leaves out what scores less: cosine, 1 / (1 + distance), or inner product. */
+  readonly minScore?: number;
+  /** Measure every candidate, whatever index there is. */
+  readonly exact?: boolean;
+}
+
+/** How `match` and `nearest` of one query make one ranking. */
+export interface FusionClause {
+  /** By rank (default), or by the weighted scores. */
+  readonly by?: "rank" | "score";
+  /** Of `"rank"`: the constant added to ranks. Default 60. */
+  readonly k?: number;
+  /** Default 1 each. */
+  readonly weights?: { readonly match?: number; readonly nearest?: number };
+}
+
 export interface SortClause {
   readonly path: PathInput;
   readonly direction?: "asc" | "desc";
@@ -77,6 +103,9 @@ export interface SortClause {
 export interface Query {
   readonly where?: Condition;
   readonly match?: MatchClause;
+  /** With `match`: both rankings, fused. With `sort`: what was found, sorted. */
+  readonly nearest?: NearestClause;
+  readonly fusion?: FusionClause;
   readonly sort?: readonly SortClause[];
   readonly limit?: number;
   readonly offset?: number;

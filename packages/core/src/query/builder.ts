@@ -3,8 +3,10 @@ import type { TypeTag } from "../record/json.js";
 import { encode } from "../record/values.js";
 import type {
   Condition,
+  FusionClause,
   LeafCondition,
   MatchClause,
+  NearestClause,
   Operator,
   PathInput,
   Query,
@@ -70,6 +72,21 @@ export class QueryBuilder {
   /** Full text: every word (or `mode: "any"`) occurs in some of the fields. */
   match(text: string, options: Omit<MatchClause, "text"> = {}): QueryBuilder {
     return this.#with({ match: { text, ...options } });
+  }
+
+  /**
+   * The records nearest to a vector, the best first. With `match` both rankings are fused.
+   *
+   * @example
+   * query().filter("lang", "=", "en").nearest("embedding", vector, { k: 10 });
+   */
+  nearest(path: PathInput, vector: ArrayLike<number>, options: Omit<NearestClause, "path" | "vector">): QueryBuilder {
+    return this.#with({ nearest: { path, vector: Array.from(vector), ...options } });
+  }
+
+  /** How `match` and `nearest` make one ranking. */
+  fuse(options: FusionClause): QueryBuilder {
+    return this.#with({ fusion: options });
   }
 
   /** Adds a sort key. */

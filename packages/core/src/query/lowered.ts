@@ -1,5 +1,6 @@
 /** The query as backends get it: checked, with negations resolved, paths split and operands encoded. */
 import type { Json, TypeMap } from "../record/json.js";
+import type { Metric } from "../vector/metric.js";
 import type { Condition, LeafCondition } from "./ast.js";
 
 export interface Path {
@@ -147,12 +148,33 @@ export interface Match {
   readonly analyzer?: string;
 }
 
+/** Candidates are records with a Float32Array of as many numbers at the path; under cosine not all of them zero. */
+export interface Nearest {
+  readonly path: Path;
+  /** Finite, 32-bit; under cosine not all zero. */
+  readonly vector: Float32Array;
+  readonly k: number;
+  readonly metric: Metric;
+  readonly minScore: number | undefined;
+  /** No approximation. */
+  readonly exact: boolean;
+}
+
+export interface Fusion {
+  readonly by: "rank" | "score";
+  readonly k: number;
+  readonly weights: readonly [match: number, nearest: number];
+}
+
 export interface LoweredQuery {
   readonly where: Lowered | undefined;
   readonly match: Match | undefined;
+  readonly nearest?: Nearest | undefined;
+  /** Of `match` and `nearest`, where both are there. */
+  readonly fusion?: Fusion | undefined;
   /** As asked for, `id` added; empty where the order does not matter. */
   readonly order: readonly Order[];
-  /** With `match` and without `sort`: by score, then id. */
+  /** With `match` or `nearest`, and without `sort`: by score, then id. */
   readonly byScore: boolean;
   readonly limit: number | undefined;
   readonly offset: number;

@@ -20,23 +20,39 @@ import {
   type Query,
   type SortClause,
 } from "./ast.js";
+import { checkCount, checkKeys, invalid } from "./checks.js";
 import { type Cursor, decodeCursor, keysetCondition } from "./cursor.js";
+import { lowerFusion, lowerNearest, type VectorField } from "./lower-nearest.js";
 import type { CompareOp, Lowered, LoweredQuery, Match, Operand, Order, Path } from "./lowered.js";
 import { nearest } from "./nearest.js";
 import { idPath, resolvePath, samePath } from "./paths.js";
 import { checkPattern, checkRegex } from "./regex.js";
 
-const queryKeys = ["where", "match", "sort", "limit", "offset", "select", "after", "unordered", "residual"] as const;
+const queryKeys = [
+  "where",
+  "match",
+  "nearest",
+  "fusion",
+  "sort",
+  "limit",
+  "offset",
+  "select",
+  "after",
+  "unordered",
+  "residual",
+] as const;
 const leafKeys = ["path", "op", "value", "type", "types"] as const;
 
 export interface ParseContext {
   /** Paths declared `text: true`: the default of `match`. */
   readonly textFields: readonly Path[];
+  /** Paths declared for vectors. */
+  readonly vectorFields: readonly VectorField[];
 }
 
 type PathResolver = (input: PathInput) => Path;
 
-const noContext: ParseContext = { textFields: [] };
+const noContext: ParseContext = { textFields: [], vectorFields: [] };
 
 /** What `search`, `stream`, `page`, `count` and the like take: a query, or a builder that makes one. */
 export interface QuerySource {
@@ -57,6 +73,8 @@ export function lowerQuery(input: Query | QuerySource | undefined, context: Pars
   checkKeys(query, queryKeys, "A query");
   const where = query.where === undefined ? undefined : lowerCondition(query.where);
   const match = query.match === undefined ? undefined : lowerMatch(query.match, context);
+  const near = query.nearest === undefined ? undefined : lowerNearest(query.nearest, context.vectorFields);
+  const fusion = lowerFusion(query.fusion, match !== undefined && near !== undefined);
   const limit = checkCount(query.limit, "limit");
   const offset = checkCount(query.offset, "offset") ?? 0;
   checkFlag(query.unordered, "unordered");
@@ -64,7 +82,7 @@ export function lowerQuery(input: Query | QuerySource | undefined, context: Pars
     throw invalid('`residual` is "allow" or "error".');
   }
   const sort = lowerSort(query.sort);
-  const byScore = match !== undefined && sort.length === 0;
+  const byScore = (match !== undefined || near !== undefined) && sort.length === 0;
   const ordered =
     !byScore &&
     (sort.length > 0 || query.after !== undefined || ((limit !== undefined || offset > 0) && query.unordered !== true));
@@ -72,6 +90,8 @@ export function lowerQuery(input: Query | QuerySource | undefined, context: Pars
   const lowered: LoweredQuery = {
     where,
     match,
+    ...(near !== undefined && { nearest: near }),
+    ...(fusion !== undefined && { fusion }),
     order,
     byScore,
     limit,
@@ -85,6 +105,9 @@ export function lowerQuery(input: Query | QuerySource | undefined, context: Pars
 /** The same question from after the cursor's row on. */
 function continueAfter(lowered: LoweredQuery, query: Query): LoweredQuery {
   const { after } = query;
+  if (lowered.nearest !== undefined) {
+    throw invalid("The nearest records are not continued by a cursor: page through them with `limit` and `offset`.");
+  }
   if (typeof after !== "string") throw invalid("`after` is the `next` of a page.");
   if (lowered.byScore) throw invalid("A `match` without `sort` cannot be continued: scores have no place in a cursor.");
   if (lowered.offset > 0) throw invalid("`after` and `offset` exclude each other.");
@@ -371,27 +394,6 @@ function lowerSelect(select: readonly unknown[] | undefined): readonly Path[] | 
   return select.map(resolvePath);
 }
 
-export function checkCount(value: unknown, name: string): number | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
-    throw invalid(`\`${name}\` is a whole number, 0 or more; got ${String(value)}.`);
-  }
-  return value;
-}
-
 function checkFlag(value: unknown, name: string): void {
   if (value !== undefined && typeof value !== "boolean") throw invalid(`\`${name}\` is true or false.`);
-}
-
-export function checkKeys(value: unknown, allowed: readonly string[], subject: string): void {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(`${subject} is an object.`);
-  for (const key of Object.keys(value)) {
-    if (!allowed.includes(key)) {
-      throw invalid(`${subject} has no "${key}".${nearest(key, allowed)} It has ${allowed.join(", ")}.`);
-    }
-  }
-}
-
-function invalid(message: string): DataknobsError {
-  return new DataknobsError("INVALID_QUERY", message);
 }

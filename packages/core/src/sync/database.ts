@@ -7,6 +7,7 @@ import { notOpen } from "../database/database.js";
 import { type ApplyOptions, applyIndexes, type IndexPlan, planIndexes } from "../database/index-plan.js";
 import type { Page, PageOptions, QueryInput, ReadOptions } from "../database/reads.js";
 import * as reads from "../database/reads.js";
+import { BatchMachine } from "../database/scans.js";
 import { asDataknobsError, misuse, noCall, type Session } from "../database/session.js";
 import { atOnce, isThenable, runSync, type Steps } from "../database/steps.js";
 import { SyncRecordStream } from "../database/stream.js";
@@ -129,7 +130,7 @@ abstract class SyncOperations<I = Fields, T = I> {
 
   *#batches(query: QueryInput | undefined): Generator<readonly WireRecord[], void> {
     const session = this.session("stream");
-    const machine = new reads.BatchMachine(session, reads.planFor(session, query), noCall);
+    const machine = new BatchMachine(session, reads.planFor(session, query), noCall);
     try {
       for (;;) {
         const batch = this.run("stream", () => machine.next()) as readonly WireRecord[] | undefined;

@@ -5,7 +5,14 @@ import { type DatabaseSource, makeBackend, splitSource } from "../database/open.
 import { definitionOfSync } from "../database/registry.js";
 import type { InferInput, InferOutput } from "../database/schema.js";
 import { asDataknobsError } from "../database/session.js";
-import { checkSettings, checkUnique, type DatabaseSettings, makeSession, narrowed } from "../database/settings.js";
+import {
+  checkSettings,
+  checkUnique,
+  type DatabaseSettings,
+  indexesFor,
+  makeSession,
+  narrowed,
+} from "../database/settings.js";
 import { atOnce } from "../database/steps.js";
 import { DataknobsError } from "../errors.js";
 import type { Fields } from "../record/values.js";
@@ -37,7 +44,7 @@ export function openDatabaseSync<S extends StandardSchemaV1 | undefined = undefi
   const checked = checkSettings(resolved.settings);
   checkUnique(backend, checked.indexes);
   try {
-    const found = atOnce(backend.open?.({ indexes: checked.indexes }));
+    const found = atOnce(backend.open?.({ indexes: indexesFor(backend.capabilities, checked.indexes) }));
     const session = makeSession(backend, narrowed(backend.capabilities, found), checked);
     return new SyncDatabase(session) as unknown as TypedSyncDatabase<S>;
   } catch (error) {

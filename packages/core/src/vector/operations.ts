@@ -1,10 +1,11 @@
 /** The operations on the vectors of one scope. */
 import type { Call } from "../backend/spi.js";
+import { internals } from "../database/internals.js";
 import { asDataknobsError, type CallOptions, callOf } from "../database/session.js";
 import { abortError, orAborted } from "../database/steps.js";
 import { type BatchSource, RowStream } from "../database/stream.js";
 import type { Condition } from "../query/ast.js";
-import { checkKeys } from "../query/parse.js";
+import { checkKeys } from "../query/checks.js";
 import type { Fields } from "../record/values.js";
 import { explainSearch, type VectorExplanation } from "./explain.js";
 import { planFilter, refuseEmulation } from "./filter.js";
@@ -151,6 +152,11 @@ export abstract class VectorOperations {
       () => this.#source(callOf(options), (call) => scanRows(session, plan, include, call)),
       (row) => toStoredVector(row, include) as unknown as StoredVector<I>,
     );
+  }
+
+  /** What operations on two stores need of each. @internal */
+  [internals](operation: string): { readonly session: VectorSession; track<R>(work: Promise<R>): Promise<R> } {
+    return { session: this.session(operation), track: (work) => this.track(work) };
   }
 
   #source(call: Call, scan: (call: Call) => AsyncGenerator<readonly PartialRow[], void>): BatchSource<PartialRow> {

@@ -6,7 +6,7 @@ import { checkOptions, type OptionSpec } from "../backend/options.js";
 import type { Call } from "../backend/spi.js";
 import { DataknobsError } from "../errors.js";
 import type { Condition } from "../query/ast.js";
-import { checkKeys } from "../query/parse.js";
+import { checkKeys } from "../query/checks.js";
 import { type FilterPlan, planFilter, refuseEmulation, rowMatcherOf } from "./filter.js";
 import { copyVector, type VectorInput } from "./matrix.js";
 import { distanceOf, scoreOf, tidyDistance } from "./metric.js";

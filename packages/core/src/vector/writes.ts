@@ -2,7 +2,7 @@
 import type { Call } from "../backend/spi.js";
 import { DataknobsError } from "../errors.js";
 import type { Condition } from "../query/ast.js";
-import { checkKeys } from "../query/parse.js";
+import { checkKeys } from "../query/checks.js";
 import { checkId, newId } from "../record/ids.js";
 import type { JsonObject, TypeMap } from "../record/json.js";
 import { mergeFields } from "../record/merge.js";
@@ -60,6 +60,32 @@ function rowsOf(
   return { ids, rows };
 }
 
+/**
+ * The row that a store may keep of one that another store gave, or of an entry; its vector goes into `into`. Throws
+ * `INVALID_RECORD` or `LIMIT_EXCEEDED`.
+ */
+export function rowOf(
+  session: VectorSession,
+  given: VectorRow | VectorEntry,
+  id: string,
+  into: Float32Array,
+): VectorRow {
+  withId(id, () => copyVector(given.vector, into, session, "INVALID_RECORD", "The vector"));
+  if (isRow(given)) {
+    withId(id, () => checkSize(session, given.metadata, id));
+    const { metadata, metadataTypes, text } = given;
+    return { id, vector: into, metadata: freeze(metadata), metadataTypes, text };
+  }
+  checkEntryKeys(given);
+  checkId(id);
+  checkText(given.text, id);
+  return { id, vector: into, ...withId(id, () => encodeMetadata(session, given.metadata)), text: given.text };
+}
+
+function isRow(given: VectorRow | VectorEntry): given is VectorRow {
+  return "metadataTypes" in given;
+}
+
 /** Inserts or replaces; the ids in the order of the entries. */
 export async function add(session: VectorSession, entries: readonly VectorEntry[], call: Call): Promise<string[]> {
   const { ids, rows } = rowsOf(session, entries);
@@ -68,7 +94,7 @@ export async function add(session: VectorSession, entries: readonly VectorEntry[
 }
 
 /** In pieces that the engine takes; a failure tells how many rows were written before it. */
-async function upsertRows(session: VectorSession, rows: readonly VectorRow[], call: Call): Promise<void> {
+export async function upsertRows(session: VectorSession, rows: readonly VectorRow[], call: Call): Promise<void> {
   let written = 0;
   for (const chunk of chunksOf(rows, session.capabilities.limits.batch)) {
     try {

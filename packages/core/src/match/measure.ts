@@ -1,0 +1,24 @@
+/** How near a record's vector is to another one. */
+import type { Nearest } from "../query/lowered.js";
+import type { WireRecord } from "../record/json.js";
+import { distanceOf, normOf } from "../vector/metric.js";
+import { getterOf, typesOf } from "./access.js";
+
+/**
+ * The distance of the record's vector; `undefined` where it has none of as many numbers at the path, or, under cosine,
+ * one of zeros.
+ */
+export function measureOf({ path, vector, metric }: Nearest): (record: WireRecord) => number | undefined {
+  const get = getterOf(path);
+  const types = typesOf(path);
+  const distance = distanceOf(metric);
+  const theirs = new Float32Array(vector.length);
+  return (record) => {
+    const value = get(record);
+    if (!Array.isArray(value) || value.length !== vector.length) return undefined;
+    if (types(record)?.[path.pointer] !== "float32") return undefined;
+    theirs.set(value as number[]);
+    if (metric === "cosine" && normOf(theirs) === 0) return undefined;
+    return distance(vector, theirs);
+  };
+}
