@@ -74,6 +74,7 @@ export {
   type TracerLike,
 } from "./layers/observed.js";
 export { type RetryOptions, retrying } from "./layers/retrying.js";
+export { type TieredBackend, type TieredOptions, tiered } from "./layers/tiered.js";
 export { upgrading } from "./layers/upgrading.js";
 export type { CheckpointStore } from "./migrate/checkpoint.js";
 export type { ContentHash } from "./migrate/digest.js";
