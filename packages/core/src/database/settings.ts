@@ -114,9 +114,10 @@ export function indexesFor(capabilities: Capabilities, indexes: readonly IndexSp
   return capabilities.nearest === undefined ? indexes.filter(({ vector }) => vector === undefined) : indexes;
 }
 
-/** Declared and, after opening, narrowed capabilities; frozen. */
+/** Declared and, after opening, narrowed capabilities; frozen. What is narrowed to `undefined` is not there. */
 export function narrowed(declared: Capabilities, found: Partial<Capabilities> | undefined): Capabilities {
-  return Object.freeze({ ...declared, ...found, limits: Object.freeze({ ...declared.limits, ...found?.limits }) });
+  const all = { ...declared, ...found, limits: Object.freeze({ ...declared.limits, ...found?.limits }) };
+  return Object.freeze(Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))) as never;
 }
 
 function bad(message: string): DataknobsError {
