@@ -76,11 +76,11 @@ export const emptyManifest: Manifest = Object.freeze({
   removed: [],
 });
 
-export function isSegment(file: FileEntry): file is SegmentEntry {
+function isSegment(file: FileEntry): file is SegmentEntry {
   return "rows" in file;
 }
 
-function isLog(file: FileEntry): file is LogEntry {
+export function isLog(file: FileEntry): file is LogEntry {
   return !isSegment(file);
 }
 
