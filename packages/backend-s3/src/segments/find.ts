@@ -26,7 +26,7 @@ async function places(
     const at = firstFrom(asked, low);
     return at < asked.length && compareText(asked[at] as string, high) <= 0;
   });
-  const segments = await Promise.all(entries.map((entry) => store.segment(entry, call)));
+  const segments = await Promise.all(entries.map((entry) => store.segment(entry, call, { byId: true })));
   for (const segment of segments) {
     const { low, high } = segment.entry;
     for (let at = firstFrom(asked, low); at < asked.length; at++) {
