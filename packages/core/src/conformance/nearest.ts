@@ -1,23 +1,15 @@
 /** `nearest` over vectors in records, alone and fused with `match`: which records, in which order, with which scores. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import type { Capabilities } from "../backend/spi.js";
 import type { IndexDeclaration } from "../database/indexes.js";
-import { closureOf } from "../match/matcher.js";
 import type { Query } from "../query/ast.js";
 import { query, where } from "../query/builder.js";
-import { lowerCondition } from "../query/parse.js";
 import type { Fields } from "../record/values.js";
-import { distanceOf, type Metric, metrics, scoreOf } from "../vector/metric.js";
+import { type Metric, metrics } from "../vector/metric.js";
 import type { Case } from "./case.js";
 import { load } from "./conditions.js";
-import type { SuiteSize } from "./differential.js";
 import { collect, idSet, idsOf, refuses, same } from "./expect.js";
-import { conditionOf } from "./random-queries.js";
-import { declared, poolOf, randomRecords } from "./random-records.js";
-import { wireOf } from "./reference.js";
-import type { Session, Steps, TestDatabase } from "./session.js";
-import { clustered } from "./vector/vectors.js";
+import type { Steps, TestDatabase } from "./session.js";
 
 const vector = (...numbers: readonly number[]): Float32Array => new Float32Array(numbers);
 
@@ -417,86 +409,4 @@ export const nearestCases: readonly Case[] = [
       await gives(db, built, ["a", "b"]);
     },
   },
-  {
-    id: "nearest/hybrid-fuses-by-rank",
-    indexes: [...cosine, { path: "t", text: true }],
-    run: async ({ db }) => {
-      // by words: c, then b (one of many words); by vector: a, b, c, d
-      await load(db, {
-        a: { e: vector(2, 0), t: "hen", side: "east" },
-        b: { e: vector(8, 8), t: "fox and a long tail of other words", side: "east" },
-        c: { e: vector(0, 3), t: "fox", side: "north" },
-        d: { e: vector(-1, 0), t: "cow", side: "west" },
-      });
-      const both: Query = { ...near([1, 0], 4, { metric }), match: { text: "fox", fields: ["t"] } };
-      const found = await db.search(both);
-      // b: 1/62 + 1/62, c: 1/61 + 1/63, a: 1/61, d: 1/64
-      same(idsOf(found), ["c", "b", "a", "d"]);
-      same(
-        found.map(({ score }) => score),
-        [1 / 61 + 1 / 63, 1 / 62 + 1 / 62, 1 / 61, 1 / 64],
-      );
-      same(await db.count(both), 4);
-      same(idsOf(await db.search({ ...both, limit: 2, offset: 1, select: ["side"] })), ["b", "a"]);
-      same(idsOf(await db.search({ ...both, where: where("side", "=", "east") })), ["b", "a"]);
-      same(idsOf(await db.search({ ...both, fusion: { weights: { match: 0 } } })), ["a", "b", "c", "d"]);
-      same(idsOf(await db.search({ ...both, fusion: { weights: { nearest: 0 } } })), ["c", "b", "a", "d"]);
-      same(idsOf(await db.search({ ...both, sort: [{ path: "side", direction: "desc" }] })), ["d", "c", "a", "b"]);
-      // scores of each spread over 0 to 1: a 1, b .85 + 0, c .5 + 1, d 0
-      same(idsOf(await db.search({ ...both, fusion: { by: "score" } })), ["c", "a", "b", "d"]);
-      same(idsOf(await collect(db.stream(both))), ["c", "b", "a", "d"]);
-    },
-  },
 ];
-
-const perCase = 25;
-
-/** Random filters over seeded clusters: what a store answers is the exact answer, scores included. */
-export function nearestDifferentialCases({ runs, seed }: SuiteSize): readonly Case[] {
-  return metrics.map(
-    (metric): Case => ({
-      id: `nearest/random-filters-by-${metric}`,
-      modes: ["plain", "indexed", "emulated"],
-      indexes: [...declared, indexed(metric, 6)],
-      run: (session) => runRandom(session, metric, seed, Math.max(perCase, Math.ceil(runs / 80))),
-    }),
-  );
-}
-
-async function runRandom({ db }: Session, metric: Metric, seed: number, numRuns: number): Promise<void> {
-  const records = randomRecords(seed, 90).map((record, n) => ({ ...record, n }));
-  const vectors = clustered(seed, { count: records.length, dimensions: 6, clusters: 8 });
-  const filled = records.map(({ n, data, ...rest }) => {
-    const { e: _, ...others } = data;
-    return { ...rest, data: n % 7 === 0 ? others : { ...others, e: vectors[n] as Float32Array } };
-  });
-  await db.createMany(filled);
-  const questions = clustered(seed + 1, { count: 12, dimensions: 6, clusters: 8 });
-  const measured = filled.flatMap((record) => ("e" in record.data ? [{ record, wire: wireOf(record as never) }] : []));
-  const distance = distanceOf(metric);
-  const property = fc.asyncProperty(
-    fc.option(conditionOf(poolOf(randomRecords(seed, 90))), { nil: undefined }),
-    fc.nat(questions.length - 1),
-    fc.integer({ min: 1, max: 40 }),
-    async (condition, at, k) => {
-      const asked = questions[at] as Float32Array;
-      const test = condition === undefined ? () => true : closureOf(lowerCondition(condition));
-      const expected = measured
-        .filter(({ wire }) => test(wire))
-        .map(({ record }) => ({ id: record.id, distance: distance(asked, record.data["e"] as Float32Array) }))
-        .sort((a, b) => a.distance - b.distance)
-        .slice(0, k)
-        .map(({ id, distance: far }) => [id, scoreOf(metric, far)]);
-      const found = await db.search({
-        ...(condition !== undefined && { where: condition }),
-        nearest: { path: "e", vector: [...asked], k, metric, exact: true },
-      });
-      same(
-        found.map(({ id, score }) => [id, score]),
-        expected,
-        `the ${k} nearest of ${JSON.stringify(condition)}`,
-      );
-    },
-  );
-  await fc.assert(property, { seed, numRuns });
-}
