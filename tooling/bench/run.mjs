@@ -23,6 +23,7 @@ const needs = {
   postgres: server("POSTGRES"),
   elasticsearch: server("ELASTICSEARCH"),
   s3: server("S3"),
+  "s3-segments": server("S3"),
   chroma: server("CHROMA"),
   pgvector: server("POSTGRES"),
 };

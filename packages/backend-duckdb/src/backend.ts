@@ -241,6 +241,7 @@ function capabilitiesOf({ path, from }: Settings, compiler: Compiler<Sql>): Capa
     unique: writable,
     snapshotStreams: true,
     fullText: "emulated",
+    ...(writable && { nearest: "exact" as const }),
     analyzers: Object.freeze([]),
     aggregation: "native",
     percentile: "exact",

@@ -26,6 +26,15 @@ export interface DeclaredField {
   readonly unique: string | undefined;
 }
 
+/** A field declared for vectors: the list stays in the JSON, a column of its own has it as 32-bit floats. */
+export interface VectorColumn {
+  readonly path: Path;
+  readonly dimensions: number;
+  readonly name: string;
+  /** Quoted. */
+  readonly column: string;
+}
+
 /** A declared field, and where its first column is among those of all fields. */
 export interface SlotPlace extends DeclaredField {
   readonly at: number;
@@ -48,6 +57,7 @@ export interface Layout {
   readonly places: { readonly data: Places; readonly metadata: Places };
   /** Quoted names of the key columns of unique indexes. */
   readonly uniques: readonly string[];
+  readonly vectors: readonly VectorColumn[];
   /** What FROM names: the table, or files. */
   readonly source: string;
 }
@@ -103,6 +113,12 @@ export interface StoredLayout {
     readonly type?: FieldType;
     readonly unique: boolean;
     readonly text: boolean;
+    readonly vector?: NonNullable<IndexSpec["vector"]>;
+    readonly name: string;
+  }[];
+  readonly vectors?: readonly {
+    readonly path: readonly string[];
+    readonly dimensions: number;
     readonly name: string;
   }[];
 }
@@ -112,6 +128,7 @@ export function makeLayout(
   fields: readonly DeclaredField[],
   indexes: readonly IndexSpec[],
   source: string = quoteIdentifier(table),
+  vectors: readonly VectorColumn[] = [],
 ): Layout {
   return Object.freeze({
     table,
@@ -120,6 +137,7 @@ export function makeLayout(
     slots: fields.flatMap((field) => field.slots),
     places: { data: placesOf(fields, "data"), metadata: placesOf(fields, "metadata") },
     uniques: fields.flatMap(({ unique }) => (unique === undefined ? [] : [unique])),
+    vectors,
     source,
   });
 }
@@ -141,26 +159,28 @@ function placesOf(fields: readonly DeclaredField[], root: "data" | "metadata"): 
 }
 
 /** Every column, quoted, in the order of the table. */
-export function columnsOf({ slots, uniques }: Layout): string[] {
-  return [...baseColumns, ...slots.map(({ column }) => column), ...uniques];
+export function columnsOf({ slots, uniques, vectors }: Layout): string[] {
+  return [...baseColumns, ...slots.map(({ column }) => column), ...uniques, ...vectors.map(({ column }) => column)];
 }
 
 /** The table's definition. */
-export function tableDefinition({ slots, uniques }: Layout): string {
+export function tableDefinition({ slots, uniques, vectors }: Layout): string {
   const columns = [
     ...baseColumns.map((name) => `${name} ${baseTypes[name]}`),
     ...slots.map(({ column, kind }) => `${column} ${slotTypes[kind]}`),
     ...uniques.map((column) => `${column} VARCHAR`),
+    ...vectors.map(({ column, dimensions }) => `${column} FLOAT[${dimensions}]`),
   ];
   return `(${columns.join(", ")})`;
 }
 
 /** The layout with these indexes; columns of fields that had some already keep their names and types. */
 export function declare(before: Layout, indexes: readonly IndexSpec[]): Layout {
-  const taken = new Set<string>([...baseColumns, ...before.slots.map(({ name }) => name.toLowerCase())]);
+  const named = [...before.slots, ...before.vectors].map(({ name }) => name.toLowerCase());
+  const taken = new Set<string>([...baseColumns, ...named]);
   const fields: DeclaredField[] = [];
   for (const spec of indexes) {
-    if (spec.text || fields.some(({ path }) => samePath(path, spec.path))) continue;
+    if (spec.text || spec.vector !== undefined || fields.some(({ path }) => samePath(path, spec.path))) continue;
     const old = before.fields.find(({ path }) => samePath(path, spec.path));
     const unique = indexes.some((one) => one.unique && samePath(one.path, spec.path));
     fields.push({
@@ -169,7 +189,21 @@ export function declare(before: Layout, indexes: readonly IndexSpec[]): Layout {
       unique: unique ? (old?.unique ?? quoteIdentifier(freeName(`${plainName(spec.path)}:unique`, taken))) : undefined,
     });
   }
-  return makeLayout(before.table, fields, indexes);
+  return makeLayout(before.table, fields, indexes, undefined, vectorsOf(before, indexes, taken));
+}
+
+function vectorsOf(before: Layout, indexes: readonly IndexSpec[], taken: Set<string>): VectorColumn[] {
+  const vectors: VectorColumn[] = [];
+  for (const { path, vector } of indexes) {
+    if (vector === undefined) continue;
+    const { dimensions } = vector;
+    const isIt = (one: VectorColumn): boolean => samePath(one.path, path) && one.dimensions === dimensions;
+    if (vectors.some(isIt)) continue;
+    const old = before.vectors.find(isIt);
+    const name = old?.name ?? freeName(`${plainName(path)}:vector(${dimensions})`, taken);
+    vectors.push({ path, dimensions, name, column: quoteIdentifier(name) });
+  }
+  return vectors;
 }
 
 function makeSlots({ path, type }: IndexSpec, indexes: readonly IndexSpec[], taken: Set<string>): Slot[] {
@@ -194,7 +228,7 @@ function freeName(wanted: string, taken: Set<string>): string {
   return name;
 }
 
-export function storeLayout({ fields, indexes }: Layout): StoredLayout {
+export function storeLayout({ fields, indexes, vectors }: Layout): StoredLayout {
   const steps = ({ root, segments }: Path): string[] => [root, ...segments];
   return {
     version: layoutVersion,
@@ -203,17 +237,21 @@ export function storeLayout({ fields, indexes }: Layout): StoredLayout {
       slots: slots.map(({ kind, name }) => ({ kind, name })),
       ...(unique !== undefined && { unique }),
     })),
-    indexes: indexes.map(({ path, type, unique, text, name }) => ({
+    ...(vectors.length > 0 && {
+      vectors: vectors.map(({ path, dimensions, name }) => ({ path: steps(path), dimensions, name })),
+    }),
+    indexes: indexes.map(({ path, type, unique, text, vector, name }) => ({
       path: steps(path),
       ...(type !== undefined && { type }),
       unique,
       text,
+      ...(vector !== undefined && { vector }),
       name,
     })),
   };
 }
 
-export function loadLayout(table: string, { fields, indexes }: StoredLayout): Layout {
+export function loadLayout(table: string, { fields, indexes, vectors = [] }: StoredLayout): Layout {
   return makeLayout(
     table,
     fields.map(({ path, slots, unique }) => ({
@@ -221,6 +259,20 @@ export function loadLayout(table: string, { fields, indexes }: StoredLayout): La
       slots: slots.map(({ kind, name }) => ({ kind, name, column: quoteIdentifier(name) })),
       unique,
     })),
-    indexes.map(({ path, type, unique, text, name }) => ({ path: resolvePath(path), type, unique, text, name })),
+    indexes.map(({ path, type, unique, text, vector, name }) => ({
+      path: resolvePath(path),
+      type,
+      unique,
+      text,
+      name,
+      ...(vector !== undefined && { vector }),
+    })),
+    undefined,
+    vectors.map(({ path, dimensions, name }) => ({
+      path: resolvePath(path),
+      dimensions,
+      name,
+      column: quoteIdentifier(name),
+    })),
   );
 }

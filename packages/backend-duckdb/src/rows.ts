@@ -122,15 +122,24 @@ function isSame(a: readonly ColumnValue[], b: readonly ColumnValue[] | undefined
   return a.every((value, row) => value === b?.[row]);
 }
 
+/** What a column holds, or its type where it holds vectors. */
+type ColumnKind = SlotKind | `FLOAT[${number}]`;
+
 /** Of each column of the table; `undefined` for texts. */
-function kindsOf({ slots }: Layout): (SlotKind | undefined)[] {
-  return [...baseColumns.map((name) => baseKinds[name]), ...slots.map(({ kind }) => kind)];
+function kindsOf({ slots, uniques, vectors }: Layout): (ColumnKind | undefined)[] {
+  return [
+    ...baseColumns.map((name) => baseKinds[name]),
+    ...slots.map(({ kind }) => kind),
+    ...uniques.map(() => undefined),
+    ...vectors.map(({ dimensions }) => `FLOAT[${dimensions}]` as const),
+  ];
 }
 
 const baseKinds: { readonly [name: string]: SlotKind } = { created_at: "date", updated_at: "date", odd: "boolean" };
 
-function asParameter(kind: SlotKind | undefined, value: ColumnValue): Sql {
+function asParameter(kind: ColumnKind | undefined, value: ColumnValue): Sql {
   if (value === null) return raw("NULL");
+  if (kind?.startsWith("FLOAT") === true) return sql`${value}::${raw(kind)}`;
   return kind === "date" ? sql`make_timestamp(${BigInt(value) * 1000n})` : sql`${value}`;
 }
 
@@ -141,10 +150,10 @@ interface ColumnText {
   read(text: string): string;
 }
 
-function textOf(kind: SlotKind | undefined, values: readonly ColumnValue[]): ColumnText {
+function textOf(kind: ColumnKind | undefined, values: readonly ColumnValue[]): ColumnText {
   const nulls = values.includes(null);
   if (nulls && values.every((value) => value === null)) return { text: undefined, read: () => "NULL" };
-  const cast = kind === undefined ? undefined : casts[kind];
+  const cast = castOf(kind);
   if (cast !== undefined) {
     // `join` makes empty texts of nulls
     const texts = kind === "date" ? values.map(timeText) : values;
@@ -167,6 +176,11 @@ function timeText(time: ColumnValue): string | null {
     lastTime = time;
   }
   return lastText;
+}
+
+function castOf(kind: ColumnKind | undefined): ((text: string) => string) | undefined {
+  if (kind?.startsWith("FLOAT") === true) return (text) => `${text}::${kind}`;
+  return kind === undefined ? undefined : casts[kind as SlotKind];
 }
 
 const casts: { readonly [K in SlotKind]?: (text: string) => string } = {

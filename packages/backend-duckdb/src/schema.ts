@@ -89,8 +89,9 @@ export async function hasOdd(lane: Lane, { source }: Layout): Promise<boolean> {
 
 export const sameIndex = (a: IndexSpec, b: IndexSpec): boolean => keyOf(a) === keyOf(b);
 
-function keyOf({ path, unique, text }: IndexSpec): string {
-  return `${pathKey(path)} ${unique} ${text}`;
+function keyOf({ path, unique, text, vector }: IndexSpec): string {
+  const kind = vector === undefined ? "" : `${vector.dimensions} ${vector.metric} ${vector.index ?? ""}`;
+  return `${pathKey(path)} ${unique} ${text} ${kind}`;
 }
 
 /** Gives the table just these indexes. Other databases that have it open see them at once. */

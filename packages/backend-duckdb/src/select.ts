@@ -5,6 +5,7 @@ import type { DuckDialect } from "./compile.js";
 import { oddMark } from "./fields.js";
 import { orderBy } from "./keyset.js";
 import type { Layout } from "./layout.js";
+import { nearestRows } from "./nearest.js";
 
 /** Text and parameters. `clean`: no row of the table is odd. */
 export function finish(part: Sql, clean: boolean): Statement {
@@ -25,8 +26,13 @@ export function recordColumn({ slots }: Layout, data: "data" | "'{}'" = "data"):
 }
 
 export function scanSelect(layout: Layout, dialect: DuckDialect, request: ScanRequest<Sql>, clean: boolean): Statement {
-  const { where, order, limit, offset, select } = request;
-  let rows = sql`SELECT * FROM ${raw(layout.source)}`;
+  const { where, order, limit, offset, select, nearest } = request;
+  const source = raw(layout.source);
+  let rows = sql`SELECT * FROM ${source}`;
+  if (nearest !== undefined) {
+    const near = sql`${rows} WHERE ${nearestRows(source, nearest, where, limit ?? 1)}`;
+    return finish(sql`SELECT ${recordColumn(layout)} FROM (${near})`, clean);
+  }
   if (where !== undefined) rows = sql`${rows} WHERE ${where}`;
   if (order.length > 0) rows = sql`${rows} ORDER BY ${orderBy(dialect, order, clean)}`;
   if (limit !== undefined) rows = sql`${rows} LIMIT ${raw(String(limit))}`;

@@ -10,7 +10,7 @@ import {
   walk,
 } from "@dataknobs/core/backend";
 import { bigintKey, bytesKey } from "@dataknobs/sql";
-import type { Layout, Places, SlotKind, SlotPlace } from "./layout.js";
+import type { Layout, Places, SlotKind, SlotPlace, VectorColumn } from "./layout.js";
 import { setOwn, type TypesColumn } from "./values.js";
 
 /** As it is written: times in milliseconds. */
@@ -56,8 +56,18 @@ export function columnsFrom(layout: Layout, records: readonly WireRecord[]): Col
     odds,
     ...slots,
     ...keys,
+    ...layout.vectors.map((vector) => records.map((record) => vectorText(vector, record))),
   ];
   return { values, odd };
+}
+
+/** The vector as a list in text; `null` where the record has none of these dimensions. */
+function vectorText({ path, dimensions }: VectorColumn, record: WireRecord): string | null {
+  const [json, types] =
+    path.root === "metadata" ? [record.metadata, record.metadataTypes] : [record.data, record.types];
+  if (types?.[path.pointer] !== "float32") return null;
+  const value = walk(json, path.segments, 0);
+  return Array.isArray(value) && value.length === dimensions ? JSON.stringify(value) : null;
 }
 
 /** Of each unique index: a text that is equal for equal values; `null` for none. */

@@ -4,6 +4,7 @@ import type { Sql } from "@dataknobs/sql";
 import { canAggregate } from "./aggregate.js";
 import { compilerOf, type DuckDialect, dialectOf } from "./compile.js";
 import type { Layout } from "./layout.js";
+import { compileNearest } from "./nearest.js";
 
 export class Table {
   #layout!: Layout;
@@ -30,7 +31,10 @@ export class Table {
     const dialect = dialectOf(layout);
     this.#layout = layout;
     this.#dialect = dialect;
-    this.#compiler = compilerOf(dialect, (plan) => (canAggregate(dialect, plan) ? {} : undefined));
+    this.#compiler = {
+      ...compilerOf(dialect, (plan) => (canAggregate(dialect, plan) ? {} : undefined)),
+      nearest: (nearest) => compileNearest(layout, nearest),
+    };
   }
 
   get dialect(): DuckDialect {

@@ -5,7 +5,7 @@ import { decodeContext, type FileContext, sameState } from "./data-file.js";
 import { classify, errnoOf } from "./errors.js";
 import { missingPart } from "./folder.js";
 import { ParquetReader, type ReadPlan, type Source } from "./formats/parquet-reader.js";
-import { columnOf, type Skip, skipCompiler } from "./formats/parquet-skip.js";
+import { columnOf, type Skip, skipCompiler, statsOf } from "./formats/parquet-skip.js";
 import { readRange, type Steps } from "./steps.js";
 import type { PartFile, Storage } from "./storage.js";
 
@@ -120,8 +120,13 @@ export class ParquetScanner {
   }
 }
 
-function planOf(reader: ParquetReader, { where, select }: Pick<ScanRequest<Skip>, "where" | "select">): ReadPlan {
-  return reader.plan(select, (group) => where === undefined || where.mayMatch(reader, group));
+function planOf(
+  reader: ParquetReader,
+  { where, select, bare }: Pick<ScanRequest<Skip>, "where" | "select" | "bare">,
+): ReadPlan {
+  return reader.plan(select, (group) => where === undefined || where.mayMatch((path) => statsOf(reader, group, path)), {
+    bare,
+  });
 }
 
 /** A scan in progress, over files as they were when it began. */

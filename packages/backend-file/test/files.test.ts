@@ -111,6 +111,18 @@ describe("replacing a file", () => {
   });
 });
 
+describe("a Parquet file", () => {
+  test("keeps U+FEFF where a text, a field's name or an id begins with it", async () => {
+    const path = place("marks.parquet");
+    const data = { "\ufeffname": 1, text: "\ufefftext", only: "\ufeff" };
+    await using writer = await openDatabase(file({ path }));
+    await writer.create(data, { id: "\ufeffid" });
+    await using reader = await openDatabase(file({ path }));
+    expect((await reader.read("\ufeffid"))?.data).toEqual(data);
+    expect(await reader.count({ where: { path: "text", op: "=", value: "\ufefftext" } })).toBe(1);
+  });
+});
+
 describe("a log", () => {
   test("a create appends: the file grows by the record's size", async () => {
     const path = place("a.jsonl");

@@ -30,12 +30,15 @@ export interface Condition {
 export interface Got {
   readonly etag: string;
   readonly bytes: Uint8Array;
+  /** By the server's clock, in ms, to the second. */
+  readonly modified: number | undefined;
 }
 
 export interface Listed {
   readonly key: string;
   readonly etag: string;
   readonly size: number;
+  readonly modified: number | undefined;
 }
 
 export interface Failure {
@@ -104,27 +107,30 @@ export class Bucket {
     }
   }
 
-  /** `"same"`: its ETag is `known`. */
+  /** `"same"`: its ETag is `known`. Of a range (its end excluded) that begins beyond the object's end: no bytes. */
   get(
     key: string,
     call: Call,
-    { known, versionId }: { known?: string; versionId?: string } = {},
+    { known, versionId, range }: { known?: string; versionId?: string; range?: readonly [number, number] } = {},
   ): Promise<Got | "same" | "missing"> {
     const input = {
       Bucket: this.name,
       Key: key,
       ...(known !== undefined && { IfNoneMatch: known }),
       ...(versionId !== undefined && { VersionId: versionId }),
+      ...(range !== undefined && { Range: `bytes=${range[0]}-${range[1] - 1}` }),
     };
-    return this.request<Got, "same" | "missing">(
+    return this.request<Got, Got | "same" | "missing">(
       call,
       key,
       async (client, options) => {
-        const { ETag, Body } = await client.send(new GetObjectCommand(input), options);
-        return { etag: ETag ?? "", bytes: (await Body?.transformToByteArray()) ?? new Uint8Array() };
+        const { ETag, Body, LastModified } = await client.send(new GetObjectCommand(input), options);
+        const bytes = (await Body?.transformToByteArray()) ?? new Uint8Array();
+        return { etag: ETag ?? "", bytes, modified: LastModified?.getTime() };
       },
       (status, name) => {
         if (status === 304) return "same";
+        if (status === 416) return { etag: "", bytes: new Uint8Array(), modified: undefined };
         // what does not look like a version's name to the server
         const isUnknown = missing.has(name) || (versionId !== undefined && name === "InvalidArgument");
         return isUnknown ? "missing" : undefined;
@@ -133,12 +139,20 @@ export class Bucket {
   }
 
   /** The ETag of what was written; `undefined` where the condition does not hold. */
-  async put(key: string, body: string, condition: Condition, call: Call): Promise<string | undefined> {
+  async put(
+    key: string,
+    body: string | Uint8Array,
+    condition: Condition,
+    call: Call,
+    contentType = "application/json",
+  ): Promise<string | undefined> {
+    const bytes = Buffer.from(body as Uint8Array);
+    const content = { Body: bytes, ContentType: contentType };
     for (let attempt = 1; ; attempt++) {
       const answer = await this.request<string, "refused" | "conflict">(
         call,
         key,
-        (client, options) => this.#put(client, key, Buffer.from(body), condition, options),
+        (client, options) => this.#put(client, key, content, condition, options),
         (status, name) => {
           // an upload that is not there any more was finished by an earlier attempt, perhaps: the caller looks
           if (status === 412 || missing.has(name) || name === "NoSuchUpload") return "refused";
@@ -151,20 +165,26 @@ export class Bucket {
     }
   }
 
-  async #put(client: S3Client, key: string, body: Buffer, condition: Condition, options: SendOptions): Promise<string> {
+  async #put(
+    client: S3Client,
+    key: string,
+    content: { readonly Body: Buffer; readonly ContentType: string },
+    condition: Condition,
+    options: SendOptions,
+  ): Promise<string> {
     const { multipartThreshold, partSize, storageClass, serverSideEncryption, sseKmsKeyId } = this.#settings;
     const input: PutObjectCommandInput = {
       Bucket: this.name,
       Key: key,
-      Body: body,
-      ContentType: "application/json",
+      ...content,
       ...(condition.ifNoneMatch !== undefined && { IfNoneMatch: condition.ifNoneMatch }),
       ...(condition.ifMatch !== undefined && { IfMatch: condition.ifMatch }),
       ...(storageClass !== undefined && { StorageClass: storageClass }),
       ...(serverSideEncryption !== undefined && { ServerSideEncryption: serverSideEncryption }),
       ...(sseKmsKeyId !== undefined && { SSEKMSKeyId: sseKmsKeyId }),
     };
-    if (body.length <= multipartThreshold) return (await client.send(new PutObjectCommand(input), options)).ETag ?? "";
+    if (content.Body.length <= multipartThreshold)
+      return (await client.send(new PutObjectCommand(input), options)).ETag ?? "";
     // the condition is one of the last request, which makes an object of the parts; a failed upload is taken back
     const upload = new Upload({ client, params: input, partSize });
     const abort = (): void => void upload.abort();
@@ -210,7 +230,12 @@ export class Bucket {
     const { Contents = [], IsTruncated } = await this.request(call, undefined, (client, options) =>
       client.send(new ListObjectsV2Command({ Bucket: this.name, ...input }), options),
     );
-    const objects = Contents.map(({ Key = "", ETag = "", Size = 0 }) => ({ key: Key, etag: ETag, size: Size }));
+    const objects = Contents.map(({ Key = "", ETag = "", Size = 0, LastModified }) => ({
+      key: Key,
+      etag: ETag,
+      size: Size,
+      modified: LastModified?.getTime(),
+    }));
     return { objects, more: IsTruncated === true };
   }
 

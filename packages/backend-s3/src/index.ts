@@ -1,9 +1,10 @@
-/** `@dataknobs/backend-s3`: records as objects of Amazon S3, or of a server that speaks its language. */
-import { type BackendFactory, defineBackend } from "@dataknobs/core/backend";
+/** `@dataknobs/backend-s3`: records in Amazon S3, or in a server that speaks its language. */
+import { type Backend, type BackendFactory, defineBackend } from "@dataknobs/core/backend";
 import { ObjectsBackend } from "./objects/backend.js";
 import { optionSpecs, type S3Options, settingsOf } from "./options.js";
+import { SegmentsBackend } from "./segments/backend.js";
 
-export type { Encryption, S3Options, StorageClass } from "./options.js";
+export type { Encryption, Layout, S3Options, StorageClass } from "./options.js";
 
 /**
  * A store in a bucket, or in a folder of one.
@@ -18,7 +19,10 @@ export type { Encryption, S3Options, StorageClass } from "./options.js";
 export const s3: BackendFactory<S3Options> = defineBackend<S3Options>({
   name: "s3",
   options: optionSpecs,
-  create: (options) => new ObjectsBackend(settingsOf(options)),
+  create: (options): Backend => {
+    const settings = settingsOf(options);
+    return settings.layout === "segments" ? new SegmentsBackend(settings) : new ObjectsBackend(settings);
+  },
   fromUrl: ({ rest }) => {
     const [bucket = "", ...prefix] = rest.replace(/^\/\//, "").split("/").map(decodeURIComponent);
     return { bucket, ...(prefix.length > 0 && { prefix: prefix.join("/") }) };
@@ -27,3 +31,14 @@ export const s3: BackendFactory<S3Options> = defineBackend<S3Options>({
 
 export { type Lifecycle, lifecycle, setLifecycle } from "./objects/lifecycle.js";
 export { type RecordVersion, readVersion, restore, setVersioning, versioning, versions } from "./objects/versions.js";
+export type { Compaction } from "./segments/compact.js";
+export {
+  compact,
+  type SegmentFile,
+  type Snapshot,
+  type Storage,
+  snapshots,
+  storage,
+  vacuum,
+} from "./segments/upkeep.js";
+export type { Collection } from "./segments/vacuum.js";

@@ -17,12 +17,18 @@ export type StorageClass = (typeof storageClasses)[number];
 const encryptions = ["AES256", "aws:kms", "aws:kms:dsse"] as const;
 export type Encryption = (typeof encryptions)[number];
 
+export const layouts = ["objects", "segments"] as const;
+export type Layout = (typeof layouts)[number];
+
 export interface S3Options {
   readonly bucket: string;
   /** The folder of the records: `people`, `app/people`. Up to 160 bytes. Default: the bucket's root. */
   readonly prefix?: string;
-  /** How records are kept. Default, and so far the only one: `"objects"`, an object per record. */
-  readonly layout?: "objects";
+  /**
+   * How records are kept. `"objects"`: an object per record, for stores that are read by id. `"segments"`: many records in a
+   * Parquet file, and a log, for stores that are queried. Default `"objects"`.
+   */
+  readonly layout?: Layout;
   /** Default: what the AWS SDK finds (`AWS_REGION`, profile); `us-east-1` where `endpointUrl` is given. */
   readonly region?: string;
   /** Default: what the AWS SDK finds: environment, profile, role. */
@@ -56,6 +62,14 @@ export interface S3Options {
   readonly requestChecksumCalculation?: "WHEN_SUPPORTED" | "WHEN_REQUIRED";
   /** Accept a server that ignores conditional writes: two writers at once may then lose a write. Default `false`. */
   readonly unsafe?: boolean;
+  /** Layout `segments`: seconds for which files that were replaced are kept for readers and `asOf`. Default 900. */
+  readonly graceSeconds?: number;
+  /** Layout `segments`: fold and merge logs after writes, when there are many. Default `true`; else call `compact`. */
+  readonly autoCompact?: boolean;
+  /** Layout `segments`: records of one segment at most. Default 131,072. */
+  readonly segmentRows?: number;
+  /** Layout `segments`: open a state of the past, read-only: a `sequence` of `snapshots(db)`. */
+  readonly asOf?: number;
   /** A client of your own, which stays open; instead of region, credentials, endpoint and the like. */
   readonly client?: S3Client;
 }
@@ -63,7 +77,7 @@ export interface S3Options {
 export const optionSpecs: { readonly [K in keyof S3Options]-?: OptionSpec } = {
   bucket: { type: "string" },
   prefix: { type: "string" },
-  layout: { type: "string", oneOf: ["objects"] },
+  layout: { type: "string", oneOf: layouts },
   region: { type: "string" },
   accessKeyId: { type: "string", secret: true },
   secretAccessKey: { type: "string", secret: true },
@@ -82,11 +96,16 @@ export const optionSpecs: { readonly [K in keyof S3Options]-?: OptionSpec } = {
   sseKmsKeyId: { type: "string" },
   requestChecksumCalculation: { type: "string", oneOf: ["WHEN_SUPPORTED", "WHEN_REQUIRED"] },
   unsafe: { type: "boolean" },
+  graceSeconds: { type: "number", min: 0 },
+  autoCompact: { type: "boolean" },
+  segmentRows: { type: "number", min: 1, integer: true },
+  asOf: { type: "number", min: 0, integer: true },
   client: { type: "any" },
 };
 
 /** Options with everything decided. */
 export interface Settings {
+  readonly layout: Layout;
   readonly bucket: string;
   /** What every key begins with: `people/`, or nothing. */
   readonly folder: string;
@@ -102,6 +121,10 @@ export interface Settings {
   readonly serverSideEncryption: Encryption | undefined;
   readonly sseKmsKeyId: string | undefined;
   readonly unsafe: boolean;
+  readonly graceSeconds: number;
+  readonly autoCompact: boolean;
+  readonly segmentRows: number;
+  readonly asOf: number | undefined;
 }
 
 const mebibyte = 1024 * 1024;
@@ -124,8 +147,11 @@ export function settingsOf(options: S3Options): Settings {
   if (sseKmsKeyId !== undefined && !serverSideEncryption?.startsWith("aws:kms")) {
     throw badConfig('`sseKmsKeyId` goes with `serverSideEncryption: "aws:kms"` or "aws:kms:dsse".');
   }
+  const { layout = "objects" } = options;
+  checkLayout(layout, options);
   const concurrency = options.concurrency ?? 32;
   return {
+    layout,
     bucket,
     folder: folderOf(options.prefix ?? ""),
     ...clientOf(options, concurrency),
@@ -138,7 +164,21 @@ export function settingsOf(options: S3Options): Settings {
     serverSideEncryption,
     sseKmsKeyId,
     unsafe: options.unsafe ?? false,
+    graceSeconds: options.graceSeconds ?? 900,
+    autoCompact: options.autoCompact ?? true,
+    segmentRows: options.segmentRows ?? 131_072,
+    asOf: options.asOf,
   };
+}
+
+const ofSegments = ["graceSeconds", "autoCompact", "segmentRows", "asOf"] as const;
+
+function checkLayout(layout: Layout, options: S3Options): void {
+  const stray = ofSegments.find((name) => options[name] !== undefined);
+  if (layout === "objects" && stray !== undefined) throw badConfig(`\`${stray}\` goes with \`layout: "segments"\`.`);
+  if (layout === "segments" && options.unsafe === true) {
+    throw badConfig('The layout "segments" rests on conditional writes: `unsafe` does not go with it.');
+  }
 }
 
 function folderOf(prefix: string): string {

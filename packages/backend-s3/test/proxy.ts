@@ -17,6 +17,8 @@ export interface Fault {
   readonly half?: "hang" | "lose";
   /** Done before the request is passed on. */
   readonly before?: () => Promise<unknown>;
+  /** Done when the server has answered, in place of passing its answer on. */
+  readonly answered?: () => unknown;
 }
 
 /** By method and decoded path and query. */
@@ -82,12 +84,20 @@ export class FaultyProxy implements AsyncDisposable {
   }
 }
 
-function pass(incoming: IncomingMessage, body: Buffer, outgoing: ServerResponse, { lose, half }: Fault): void {
+function pass(
+  incoming: IncomingMessage,
+  body: Buffer,
+  outgoing: ServerResponse,
+  { lose, half, answered }: Fault,
+): void {
   const { hostname, port } = new URL(serverUrl);
   const { method, url, headers } = incoming;
   const passed = request({ hostname, port, method, path: url, headers }, (answer) => {
-    if (lose === "answer") {
-      answer.resume().on("end", () => incoming.socket.destroy());
+    if (lose === "answer" || answered !== undefined) {
+      answer.resume().on("end", () => {
+        answered?.();
+        incoming.socket.destroy();
+      });
       return;
     }
     outgoing.writeHead(answer.statusCode ?? 500, answer.headers);

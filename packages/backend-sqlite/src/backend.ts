@@ -73,6 +73,12 @@ abstract class AsyncStore implements Store<Sql> {
 
   async *scan(request: ScanRequest<Sql>): AsyncGenerator<readonly WireRecord[], void> {
     const { queries } = this;
+    const search = queries.nearest(request);
+    if (search !== undefined) {
+      const rows = await this.route.query("nearest", search);
+      yield recordsOf({ width: rows[0]?.length ?? 0, columns: rows.flat() });
+      return;
+    }
     const statement = queries.scan(request);
     await this.refresh(request.match);
     if (request.limit !== undefined && request.limit <= request.batchSize) {
@@ -225,8 +231,7 @@ export class AsyncSqlite extends AsyncStore implements Backend<Sql> {
   }
 
   native(request: ScanRequest<Sql>): unknown {
-    const { text, params } = this.queries.scan(request);
-    return { sql: text, params };
+    return this.queries.native(request);
   }
 
   async nativePlan(request: ScanRequest<Sql>): Promise<unknown> {

@@ -12,6 +12,7 @@ export function capabilitiesOf(
     atomicBatch: true,
     unique: true,
     fullText: "indexed",
+    nearest: "exact",
     analyzers: Object.freeze([]),
     aggregation: "native",
     percentile: "exact",

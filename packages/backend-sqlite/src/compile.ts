@@ -3,6 +3,7 @@ import {
   type Compiler,
   type ContainsLeaf,
   type Match,
+  type Nearest,
   type Operand,
   type OverlapsLeaf,
   type Path,
@@ -41,7 +42,9 @@ import {
   textNames,
   timeColumn,
   valueExpression,
+  vectorTable,
 } from "./layout.js";
+import { vectorFieldOf } from "./vectors.js";
 
 const fn = (name: keyof typeof functionNames): Sql => raw(functionNames[name]);
 
@@ -94,7 +97,11 @@ export function dialectOf(layout: Layout): Dialect {
 }
 
 export function compilerOf(layout: Layout, dialect: Dialect, readOnly: boolean): Compiler<Sql> {
-  return { ...compilerOfDialect(dialect), match: (match) => compileMatch(layout, match, readOnly) };
+  return {
+    ...compilerOfDialect(dialect),
+    match: (match) => compileMatch(layout, match, readOnly),
+    nearest: (nearest) => compileNearest(layout, nearest),
+  };
 }
 
 function bind({ value, class: valueClass }: Operand): SqlValue {
@@ -126,7 +133,7 @@ function fieldOf(layout: Layout, path: Path): Field | undefined {
       return textColumn(path, raw(timeColumn(layout, "updated_at")));
   }
   if (path.segments.length === 0) return undefined;
-  const spec = layout.indexes.find((index) => !index.text && samePath(index.path, path));
+  const spec = layout.indexes.find((index) => !index.text && index.vector === undefined && samePath(index.path, path));
   return spec === undefined ? jsonField(path) : declaredField(path, spec.name);
 }
 
@@ -299,6 +306,20 @@ function containsAny(field: Field, operands: readonly Operand[]): Sql {
   if (tests.length === 0) return falsehood;
   const elements = sql`EXISTS (SELECT 1 FROM json_each(${root}, ${at}) AS element WHERE ${any(tests)})`;
   return sql`(${raw(type)} = 'array' AND ${elements})`;
+}
+
+/** How a request asks for the nearest: the vectors' table as SQL, and what they are near to. */
+export interface NearestSql extends Sql {
+  readonly nearest: Nearest;
+}
+
+/** Where the field is declared, every vector is measured, by whatever metric. */
+function compileNearest(layout: Layout, nearest: Nearest): ReturnType<NonNullable<Compiler<Sql>["nearest"]>> {
+  const { path, vector } = nearest;
+  const spec = vectorFieldOf(layout, path, vector.length);
+  if (spec === undefined || !layout.own) return undefined;
+  const code: NearestSql = { ...raw(vectorTable(layout, path, vector.length)), nearest };
+  return { code, exact: true, index: spec.name };
 }
 
 /** An FTS5 query over core's words, where every field of the match is declared. */

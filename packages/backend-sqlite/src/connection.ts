@@ -112,6 +112,17 @@ export class Connection {
     if (this.inTransaction) this.run("ROLLBACK");
   }
 
+  /** All that the body reads is of one state of the file. */
+  reading<R>(body: () => R): R {
+    this.giveWay();
+    this.run("BEGIN");
+    try {
+      return body();
+    } finally {
+      if (this.inTransaction) this.run("COMMIT");
+    }
+  }
+
   /** All of the body's writes or none; inside an open transaction by a savepoint. Where `undoes` its result: none. */
   atomically<R>(body: () => R, undoes?: (result: R) => boolean): R {
     this.giveWay();

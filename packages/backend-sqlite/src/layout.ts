@@ -94,6 +94,15 @@ export function textNames(layout: Layout): TextNames {
   };
 }
 
+/** Where the vectors of a field are, quoted. */
+export function vectorTable({ table }: Layout, path: Path, dimensions: number): string {
+  const hash = createHash("sha256")
+    .update(`${pathKey(path)}\n${dimensions}`)
+    .digest("hex")
+    .slice(0, 10);
+  return quoteIdentifier(`${table}_vectors_${hash}`);
+}
+
 /** Pieces of expressions over one JSON path. */
 export interface JsonPieces {
   readonly type: string;

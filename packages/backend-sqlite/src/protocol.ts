@@ -3,6 +3,7 @@ import type { ExistingIndex, IndexSpec, NativeRow, WriteOutcome } from "@datakno
 import type { SqlValue, Statement } from "@dataknobs/sql";
 import type { WireError } from "./errors.js";
 import type { Layout } from "./layout.js";
+import type { NearestSearch } from "./matrix.js";
 import type { Settings } from "./options.js";
 import type { TextMerge, TextOp } from "./rows.js";
 
@@ -23,6 +24,7 @@ export interface Operations {
   read: [ids: readonly string[], columns: readonly (string | number | null)[]];
   /** All rows of a statement. */
   all: [statement: Statement, rows: readonly (readonly (string | number | null)[])[]];
+  nearest: [search: NearestSearch, rows: readonly (readonly (string | number | null)[])[]];
   write: [request: { readonly ops: readonly TextOp[]; readonly atomic: boolean }, outcomes: WrittenBatch];
   merge: [op: TextMerge, outcome: WriteOutcome];
   deleteWhere: [request: { readonly statement: Statement; readonly all: boolean }, count: number];

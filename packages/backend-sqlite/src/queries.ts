@@ -3,11 +3,13 @@ import type { AggregateRequest, Compiler, ScanRequest } from "@dataknobs/core/ba
 import type { Dialect, Sql, Statement } from "@dataknobs/sql";
 import { compilerOf, dialectOf } from "./compile.js";
 import type { Layout } from "./layout.js";
+import type { NearestSearch } from "./matrix.js";
 import {
   type AggregateStatement,
   aggregateStatement,
   countSelect,
   deleteStatement,
+  nearestSearch,
   refetchSelect,
   scanSelect,
 } from "./select.js";
@@ -28,6 +30,18 @@ export class Queries {
     return scanSelect(this.layout, this.#dialect, request);
   }
 
+  /** Given where the request is for the nearest. */
+  nearest(request: ScanRequest<Sql>): NearestSearch | undefined {
+    return nearestSearch(this.layout, this.#dialect, request);
+  }
+
+  /** What `explain` shows. */
+  native(request: ScanRequest<Sql>): unknown {
+    const search = this.nearest(request);
+    const { text, params } = search?.filter ?? search?.records ?? this.scan(request);
+    return search === undefined ? { sql: text, params } : { sql: text, params, vectors: search.table };
+  }
+
   refetch(request: ScanRequest<Sql>): Statement {
     return refetchSelect(this.layout, this.#dialect, request);
   }
@@ -45,7 +59,8 @@ export class Queries {
   }
 
   plan(request: ScanRequest<Sql>): Statement {
-    const { text, params } = this.scan(request);
+    const search = this.nearest(request);
+    const { text, params } = search?.filter ?? search?.records ?? this.scan(request);
     return { text: `EXPLAIN QUERY PLAN ${text}`, params };
   }
 

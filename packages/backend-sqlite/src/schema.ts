@@ -21,6 +21,7 @@ import {
 import type { Settings } from "./options.js";
 import { refreshKeys } from "./side-columns.js";
 import { makeTriggers } from "./triggers.js";
+import { dropVectors, makeVectors, vectorFieldOf } from "./vectors.js";
 import { dropWords, hasWords, makeWords } from "./words.js";
 
 const pythonColumns = ["id", "data", "metadata", "created_at", "updated_at"];
@@ -50,7 +51,7 @@ export function openTable(connection: Connection, settings: Settings, wanted: re
 const has = (layout: Layout, spec: IndexSpec): boolean => layout.indexes.some((one) => sameIndex(one, spec));
 
 function sameIndex(a: IndexSpec, b: IndexSpec): boolean {
-  return pathKey(a.path) === pathKey(b.path) && a.unique === b.unique && a.text === b.text;
+  return keyOf(a) === keyOf(b);
 }
 
 function needsWork(connection: Connection, layout: Layout | undefined, wanted: readonly IndexSpec[]): boolean {
@@ -139,7 +140,8 @@ export function createIndex(connection: Connection, layout: Layout, spec: IndexS
     ...layout,
     indexes: [...layout.indexes, spec].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1)),
   };
-  if (spec.text) {
+  if (spec.vector !== undefined) makeVectors(connection, after, spec);
+  else if (spec.text) {
     dropWords(connection, layout);
     makeWords(connection, after);
   } else {
@@ -179,6 +181,10 @@ export function dropIndex(connection: Connection, layout: Layout, spec: IndexSpe
   const { table } = layout;
   const after: Layout = { ...layout, indexes: layout.indexes.filter((one) => !sameIndex(one, spec)) };
   connection.run(`DELETE FROM ${metaTable} WHERE table_name = ? AND key = ?`, table, keyOf(spec));
+  if (spec.vector !== undefined) {
+    if (vectorFieldOf(after, spec.path, spec.vector.dimensions) === undefined) dropVectors(connection, layout, spec);
+    return after;
+  }
   if (spec.text) {
     dropWords(connection, layout);
     if (hasWords(after)) makeWords(connection, after);
@@ -187,19 +193,26 @@ export function dropIndex(connection: Connection, layout: Layout, spec: IndexSpe
   connection.exec(`DROP INDEX IF EXISTS ${quoteIdentifier(indexName(table, spec))}`);
   const names = fieldNames(spec.path);
   const unused = spec.unique ? [names.same] : [];
-  if (!after.indexes.some(({ path, text }) => !text && pathKey(path) === pathKey(spec.path)))
+  if (
+    !after.indexes.some(
+      ({ path, text, vector }) => !text && vector === undefined && pathKey(path) === pathKey(spec.path),
+    )
+  )
     unused.push(names.rank, names.value);
   for (const column of unused) connection.exec(`ALTER TABLE ${quoteIdentifier(table)} DROP COLUMN ${column}`);
   return after;
 }
 
 function keyOf(spec: IndexSpec): string {
-  return `index:${pathKey(spec.path)}${spec.unique ? " unique" : spec.text ? " text" : ""}`;
+  const { vector } = spec;
+  const kind = vector === undefined ? "" : ` vector ${vector.dimensions} ${vector.metric} ${vector.index ?? ""}`;
+  return `index:${pathKey(spec.path)}${spec.unique ? " unique" : spec.text ? " text" : kind}`;
 }
 
 function parseSpec(text: string): IndexSpec {
-  const { path, type, unique, text: isText, name } = JSON.parse(text) as IndexSpec;
-  return { path: resolvePath([path.root, ...path.segments]), type, unique, text: isText, name };
+  const { path, type, unique, text: isText, vector, name } = JSON.parse(text) as IndexSpec;
+  const field = { path: resolvePath([path.root, ...path.segments]), type, unique, text: isText, name };
+  return vector === undefined ? field : { ...field, vector };
 }
 
 function hasMeta(connection: Connection): boolean {

@@ -13,7 +13,9 @@ import {
   type Statement,
   sql,
 } from "@dataknobs/sql";
+import type { NearestSql } from "./compile.js";
 import { type Layout, sourceOf, tableName, textNames, timeColumn } from "./layout.js";
+import type { NearestSearch } from "./matrix.js";
 
 // Far below SQLite's limit of 32,766, which an `or` of very many parts can reach.
 const mostParams = 32_000;
@@ -64,6 +66,26 @@ export function scanSelect(layout: Layout, dialect: Dialect, request: ScanReques
   if (limit !== undefined || offset > 0) select = sql`${select} LIMIT ${limit ?? -1}`;
   if (offset > 0) select = sql`${select} OFFSET ${offset}`;
   return finish(select, dialect);
+}
+
+/** The statements of a search for the nearest, which reads the vectors itself. */
+export function nearestSearch(layout: Layout, dialect: Dialect, request: ScanRequest<Sql>): NearestSearch | undefined {
+  const { where, limit } = request;
+  const { nearest, ...table } = (request.nearest ?? {}) as Partial<NearestSql>;
+  if (nearest === undefined) return undefined;
+  const vectors = table as Sql;
+  const records = sql`SELECT ${recordColumns(layout)}, place FROM (SELECT key AS place, value AS wanted FROM json_each(${""})) CROSS JOIN ${vectors} ON slot = wanted CROSS JOIN ${tableName(layout)} ON id = record ORDER BY place`;
+  return {
+    table: vectors.texts.join(""),
+    metric: nearest.metric,
+    vector: nearest.vector,
+    limit: limit ?? nearest.k,
+    filter:
+      where === undefined
+        ? undefined
+        : finish(sql`SELECT slot FROM ${tableName(layout)} JOIN ${vectors} ON record = id WHERE ${where}`, dialect),
+    records: finish(records, dialect),
+  };
 }
 
 /** The same rows again by a list of ids, the first parameter, as far as they still fit. */

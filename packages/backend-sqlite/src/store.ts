@@ -14,24 +14,18 @@ import {
   type WireRecord,
   type WriteOutcome,
 } from "@dataknobs/core/backend";
-import { type DeepPlace, quoteIdentifier, type Statement } from "@dataknobs/sql";
+import { quoteIdentifier, type Statement } from "@dataknobs/sql";
 import { Connection } from "./connection.js";
 import { sqliteCode } from "./errors.js";
-import {
-  deepPlaces,
-  fieldNames,
-  type Layout,
-  rankExpression,
-  sameExpression,
-  timeColumn,
-  valueExpression,
-} from "./layout.js";
+import { fieldNames, type Layout, rankExpression, sameExpression, valueExpression } from "./layout.js";
+import { Matrices, type NearestSearch } from "./matrix.js";
 import type { Settings } from "./options.js";
 import { derivedVersion, parseObject, parseTypes, type Row, recordOf, type TextMerge, type TextOp } from "./rows.js";
 import { createIndex, dropIndex, inspect, openTable } from "./schema.js";
-import { recordColumns } from "./select.js";
 import { keysColumn } from "./side-columns.js";
-import { addWords, clearWords, hasStaleWords, hasWords, refreshWords, removeWords } from "./words.js";
+import { addSides, clearSides, removeSides } from "./sides.js";
+import { hasStaleWords, refreshWords } from "./words.js";
+import { type WriteSql, writeSql } from "./write-sql.js";
 
 /** What is written of a record, beside its id. */
 interface Content {
@@ -52,11 +46,13 @@ export class Store {
   #layout!: Layout;
   #sql!: WriteSql;
   #schemaVersion: unknown;
+  readonly #matrices: Matrices;
   #last: WriteOutcome & { readonly status: "written" } = { status: "written", createdAt: Number.NaN };
 
   constructor(settings: Settings, connection: Connection = new Connection(settings)) {
     this.#settings = settings;
     this.connection = connection;
+    this.#matrices = new Matrices(connection);
   }
 
   get layout(): Layout {
@@ -84,6 +80,11 @@ export class Store {
 
   read(id: string): Row | undefined {
     return this.connection.get(this.#sql.read, id);
+  }
+
+  /** Rows of records, nearest first. */
+  nearest(search: NearestSearch): Row[] {
+    return this.#matrices.search(search);
   }
 
   /** Each operation becomes text just before it is written, so that a large batch is not held twice. */
@@ -126,14 +127,14 @@ export class Store {
 
   deleteWhere(statement: Statement, all: boolean): number {
     return this.#change(() => {
-      if (!this.#sql.hasWords) return this.connection.run(statement.text, ...statement.params);
+      if (!this.#sql.hasSides) return this.connection.run(statement.text, ...statement.params);
       if (all) {
         const count = this.connection.run(statement.text, ...statement.params);
-        clearWords(this.connection, this.#layout);
+        clearSides(this.connection, this.#layout);
         return count;
       }
       const rows = this.connection.all({ ...statement, text: `${statement.text} RETURNING id` });
-      for (const [id] of rows) removeWords(this.connection, this.#layout, id as string);
+      for (const [id] of rows) removeSides(this.connection, this.#layout, id as string);
       return rows.length;
     });
   }
@@ -260,7 +261,7 @@ export class Store {
       if (refusal !== undefined) return refusal;
     }
     if (this.connection.run(this.#sql.delete, id) === 0) return missing;
-    if (this.#sql.hasWords) removeWords(this.connection, this.#layout, id);
+    if (this.#sql.hasSides) removeSides(this.connection, this.#layout, id);
     return deleted;
   }
 
@@ -279,7 +280,7 @@ export class Store {
   }
 
   #written(op: TextOp, content: Content, createdAt: number): WriteOutcome {
-    if (this.#sql.hasWords) addWords(this.connection, this.#layout, op.id, content);
+    if (this.#sql.hasSides) addSides(this.connection, this.#layout, op.id, content);
     // most of a batch is written at one time
     if (this.#last.createdAt !== createdAt) this.#last = Object.freeze({ status: "written", createdAt });
     return this.#last;
@@ -352,49 +353,5 @@ function asRecord(op: TextOp, content: Content, createdAt: number): WireRecord {
     version: op.version,
     createdAt,
     updatedAt: op.at,
-  };
-}
-
-interface WriteSql {
-  readonly deep: readonly DeepPlace[];
-  readonly metadataDeep: readonly DeepPlace[];
-  readonly hasWords: boolean;
-  readonly read: string;
-  readonly insert: string;
-  /** Where all that JSON lacks is null. */
-  readonly insertPlain: string;
-  readonly upsert: string;
-  readonly update: string;
-  readonly delete: string;
-}
-
-const written = [
-  "data",
-  "metadata",
-  "types",
-  "metadata_types",
-  "keys",
-  "metadata_keys",
-  "version",
-  "updated_at",
-] as const;
-
-function writeSql(layout: Layout): WriteSql {
-  const table = quoteIdentifier(layout.table);
-  const created = timeColumn(layout, "created_at");
-  const insert = `INSERT INTO ${table} (id, ${written.join(", ")}, created_at) VALUES (?${", ?".repeat(written.length + 1)}) ON CONFLICT (id) DO`;
-  const columns = recordColumns(layout).texts.join("");
-  return {
-    deep: deepPlaces(layout, "data"),
-    metadataDeep: deepPlaces(layout, "metadata"),
-    hasWords: hasWords(layout),
-    read: layout.own
-      ? `SELECT ${columns} FROM ${table} WHERE id = ?`
-      : `SELECT ${columns.replace("types, metadata_types, version", "NULL, NULL, NULL")} FROM ${table} WHERE id = ?`,
-    insert: `${insert} NOTHING`,
-    insertPlain: `INSERT INTO ${table} (id, data, metadata, version, updated_at, created_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-    upsert: `${insert} UPDATE SET ${written.map((column) => `${column} = excluded.${column}`).join(", ")} RETURNING ${created}`,
-    update: `UPDATE ${table} SET ${written.map((column) => `${column} = ?`).join(", ")} WHERE id = ? RETURNING ${created}`,
-    delete: `DELETE FROM ${table} WHERE id = ?`,
   };
 }

@@ -99,6 +99,11 @@ export class SyncSqlite implements Backend<Sql>, Transaction<Sql> {
 
   *scan(request: ScanRequest<Sql>): Generator<readonly WireRecord[], void> {
     const queries = this.#queries;
+    const search = queries.nearest(request);
+    if (search !== undefined) {
+      yield guarded(() => this.#store.nearest(search).map(recordOf));
+      return;
+    }
     const statement = queries.scan(request);
     const { connection } = this.#refreshed(request.match);
     if (request.limit !== undefined && request.limit <= request.batchSize) {
@@ -146,8 +151,7 @@ export class SyncSqlite implements Backend<Sql>, Transaction<Sql> {
   }
 
   native(request: ScanRequest<Sql>): unknown {
-    const { text, params } = this.#queries.scan(request);
-    return { sql: text, params };
+    return this.#queries.native(request);
   }
 
   nativePlan(request: ScanRequest<Sql>): unknown {

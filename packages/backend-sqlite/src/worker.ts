@@ -64,6 +64,7 @@ function handlersOf(store: Store): Handlers {
       return columns;
     },
     all: (statement) => connection.all(statement),
+    nearest: (search) => store.nearest(search),
     write({ ops, atomic }) {
       return packed(store.write(ops, atomic, (op) => op));
     },

@@ -10,6 +10,16 @@ export type {
 export type { ResultRow } from "./aggregate/finish.js";
 export { avg, bucket, count, countDistinct, dateBucket, max, min, percentile, sum } from "./aggregate/functions.js";
 export type { Capabilities, NativeRow } from "./backend/spi.js";
+export {
+  Collection,
+  type CollectionOptions,
+  type CollectionRecord,
+  type CollectionWrite,
+  collection,
+  type KeyFunction,
+} from "./collection/collection.js";
+export { contentKey, fieldsHash } from "./collection/content-key.js";
+export type { Key, KeyPart } from "./collection/keys.js";
 export { Database, type DatabaseStatus } from "./database/database.js";
 export type { ApplyOptions, IndexPlan } from "./database/index-plan.js";
 export type { FieldType, IndexDeclaration, IndexSpec } from "./database/indexes.js";
@@ -37,7 +47,22 @@ export type {
   UpsertInput,
 } from "./database/writes.js";
 export { DataknobsError, type ErrorCode, type ErrorDetails, errorCodes } from "./errors.js";
+export {
+  type EvolutionOptions,
+  type EvolutionProgress,
+  type EvolutionReport,
+  migrateRecords,
+} from "./evolution/apply.js";
+export {
+  type RecordMigrationOptions,
+  RecordMigrations,
+  type RecordVersion,
+  recordMigrations,
+  type Versioned,
+} from "./evolution/chain.js";
+export type { Made, RecordMigration } from "./evolution/steps.js";
 export { type CacheCounts, type CachedBackend, type CacheOptions, cached } from "./layers/cached.js";
+export { type ExpiringBackend, type ExpiringOptions, expiring } from "./layers/expiring.js";
 export {
   type MeterLike,
   type ObserveOptions,
@@ -47,6 +72,7 @@ export {
   type TracerLike,
 } from "./layers/observed.js";
 export { type RetryOptions, retrying } from "./layers/retrying.js";
+export { upgrading } from "./layers/upgrading.js";
 export type { CheckpointStore } from "./migrate/checkpoint.js";
 export type { ContentHash } from "./migrate/digest.js";
 export { contentHash, migrate } from "./migrate/migrate.js";

@@ -1,6 +1,8 @@
 /** What the formats have in common: from the bytes of a file to records and back. */
 import type { FieldType, JsonObject, Path, TypeMap, WireRecord } from "@dataknobs/core/backend";
 
+import type { Damage } from "../errors.js";
+
 /** A field whose type was declared, by `indexes` or `schema`. */
 export interface DeclaredField {
   readonly path: Path;
@@ -19,6 +21,8 @@ export interface DecodeContext {
   /** Tells this state of the file from any other; for the versions of records of other programs. */
   readonly state: string;
   readonly declared: readonly DeclaredField[];
+  /** The error for damage, of stores whose bytes are not in a file. */
+  readonly damaged?: (what: string, damage: Damage) => Error;
 }
 
 export interface EncodeContext {

@@ -83,7 +83,8 @@ function candidates(
 
 function makeColumn(segments: readonly string[], records: readonly WireRecord[]): Column | undefined {
   const name = segments.join(".");
-  if (reserved.has(name)) return undefined;
+  // hyparquet drops U+FEFF from the beginning of a column's name
+  if (reserved.has(name) || name.startsWith("\ufeff")) return undefined;
   const pointer = segments.map((segment) => `/${escapeSegment(segment)}`).join("");
   const counts = new Map<ColumnKind, number>();
   for (const { data, types } of records) {

@@ -11,6 +11,8 @@ export interface FileNotes {
   readonly rest: boolean;
   /** CRC-32 of each column chunk, row group by row group. */
   readonly chunks: readonly string[];
+  /** Bytes of the store's own between the last column and the indexes, and their CRC-32. */
+  readonly trailer?: { readonly start: number; readonly end: number; readonly crc: string };
 }
 
 export const notesKey = "dataknobs";

@@ -12,7 +12,7 @@ import { readColumn } from "hyparquet/src/column.js";
 import { DEFAULT_PARSERS } from "hyparquet/src/convert.js";
 import { getTreePath } from "hyparquet/src/schema.js";
 import { compressors as moreCompressors } from "hyparquet-compressors";
-import { corrupt } from "../errors.js";
+import { corrupt, type Damage } from "../errors.js";
 import { type Io, perform, runNow, type Steps } from "../steps.js";
 import { fromRows, isId } from "./foreign.js";
 import { type DecodeContext, hex8, isFields, layout } from "./format.js";
@@ -57,6 +57,14 @@ const compressors = {
   }),
 };
 
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** hyparquet's own would take U+FEFF at the beginning of a text for a mark, and drop it. */
+const parsers: typeof DEFAULT_PARSERS = {
+  ...DEFAULT_PARSERS,
+  stringFromBytes: (bytes: Uint8Array): string => bytes && utf8.decode(bytes),
+};
+
 export class ParquetReader {
   readonly metadata: FileMetaData;
   /** Columns that stand for a field, with what is known of them. */
@@ -79,10 +87,9 @@ export class ParquetReader {
   }
 
   static *open(source: Source, context: DecodeContext): Steps<ParquetReader> {
-    const { path } = context;
     const head = yield* perform(source.read(0, Math.min(source.size, 4 + footerMark.length + 4)));
     let tail = yield* perform(source.read(Math.max(0, source.size - 65_536), source.size));
-    const damaged = (what: string, cause?: unknown): Error => corrupt(path, what, { position: source.size, cause });
+    const damaged = (what: string): Error => damage(context, what, { position: source.size });
     if (tail.length < 12 || tail.toString("latin1", tail.length - 4) !== "PAR1")
       throw damaged("it does not end as Parquet does");
     const length = tail.readUInt32LE(tail.length - 8) + 8;
@@ -93,21 +100,35 @@ export class ParquetReader {
     if (marked && context.verify && head.readUInt32LE(4 + footerMark.length) !== crc32(footer)) {
       throw damaged("its footer does not fit its checksum");
     }
+    const reader = ParquetReader.ofFooter(footer, context);
+    if (reader.isForeign === marked && context.verify)
+      throw damaged("its beginning and its footer do not fit each other");
+    return reader;
+  }
+
+  /** From the footer, with its length and mark at the end. Compares no checksum of it. */
+  static ofFooter(footer: Buffer, context: DecodeContext): ParquetReader {
     let metadata: FileMetaData;
     try {
-      metadata = parquetMetadata(footer, { geoparquet: false });
+      metadata = parquetMetadata(footer, { geoparquet: false, parsers });
     } catch (cause) {
-      throw damaged("its footer cannot be read", cause);
+      throw damage(context, "its footer cannot be read", { position: 0, cause });
     }
-    const notes = notesOf(metadata, context);
-    if ((notes !== undefined) !== marked && context.verify)
-      throw damaged("its beginning and its footer do not fit each other");
-    return new ParquetReader(metadata, notes, context);
+    return new ParquetReader(metadata, notesOf(metadata, context), context);
+  }
+
+  /** Where the bytes of the store's own lie. */
+  get trailer(): FileNotes["trailer"] {
+    return this.#notes?.trailer;
   }
 
   /** The groups that may have what is wanted, and the columns to read of them. */
-  plan(select: readonly Path[] | undefined, mayMatch: (group: number) => boolean): ReadPlan {
-    const columns = this.#columnsFor(select);
+  plan(
+    select: readonly Path[] | undefined,
+    mayMatch: (group: number) => boolean,
+    options: { readonly bare?: boolean | undefined } = {},
+  ): ReadPlan {
+    const columns = this.#columnsFor(select, options);
     const groups: number[] = [];
     let bytes = 0;
     for (const [index, group] of this.metadata.row_groups.entries()) {
@@ -134,7 +155,10 @@ export class ParquetReader {
     for (const group of this.metadata.row_groups.keys()) yield* runNow(this.readGroup(source, group, columns));
   }
 
-  #columnsFor(select: readonly Path[] | undefined): ReadonlySet<string> {
+  #columnsFor(
+    select: readonly Path[] | undefined,
+    { bare = false }: { readonly bare?: boolean | undefined } = {},
+  ): ReadonlySet<string> {
     const notes = this.#notes;
     const wanted = select?.filter(({ root }) => root === "data");
     const all = wanted === undefined || wanted.some(({ segments }) => segments.length === 0);
@@ -152,14 +176,17 @@ export class ParquetReader {
           segments.every((segment, index) => segment === path.segments[index]),
       );
     const { id, version, createdAt, updatedAt, rest } = ownNames;
-    const columns = new Set([
-      id,
-      version,
-      createdAt,
-      updatedAt,
+    const roots = new Set(select?.map(({ root }) => root));
+    const whole = !bare || select === undefined;
+    const columns = new Set<string>([
+      ...(whole || roots.has("id") ? [id] : []),
+      ...(whole ? [version] : []),
+      ...(whole || roots.has("createdAt") ? [createdAt] : []),
+      ...(whole || roots.has("updatedAt") ? [updatedAt] : []),
       ...notes.fields.filter(isWanted).map(({ name }) => name),
     ]);
-    if (notes.metadata || (notes.rest && (all || !wanted.every(alone)))) columns.add(rest);
+    const withMetadata = notes.metadata && (whole || roots.has("metadata"));
+    if (withMetadata || (notes.rest && (all || !wanted.every(alone)))) columns.add(rest);
     return columns;
   }
 
@@ -173,7 +200,7 @@ export class ParquetReader {
       const bytes = yield* perform(source.read(start, end));
       const wanted = this.#notes?.chunks[group * chunks.length + index];
       if (this.#context.verify && wanted !== undefined && wanted !== hex8(crc32(bytes))) {
-        throw corrupt(this.#context.path, "a column does not fit its checksum", { position: start });
+        throw damage(this.#context, "a column does not fit its checksum", { position: start });
       }
       leaves.set(meta.path_in_schema.join("."), this.#decode(bytes, meta, rows, start));
     }
@@ -183,7 +210,7 @@ export class ParquetReader {
       if (!columns.has(name)) continue;
       if (child.children.length > 0) {
         const below = new Map([...leaves].filter(([path]) => path.startsWith(`${name}.`)));
-        assembleNested(below, child, DEFAULT_PARSERS);
+        assembleNested(below, child, parsers);
         found.set(name, below.get(name) ?? []);
       } else found.set(name, leaves.get(name) ?? []);
     }
@@ -202,7 +229,7 @@ export class ParquetReader {
           pathInSchema: meta.path_in_schema,
           element,
           schemaPath,
-          parsers: DEFAULT_PARSERS,
+          parsers,
           compressors,
           utf8: false,
         },
@@ -211,7 +238,7 @@ export class ParquetReader {
       for (const part of data) for (const value of part as Iterable<unknown>) values.push(value);
       return values;
     } catch (cause) {
-      throw corrupt(this.#context.path, `the column "${meta.path_in_schema.join(".")}" cannot be read`, {
+      throw damage(this.#context, `the column "${meta.path_in_schema.join(".")}" cannot be read`, {
         position,
         cause,
       });
@@ -227,17 +254,18 @@ export class ParquetReader {
     const created = of(ownNames.createdAt);
     const updated = of(ownNames.updatedAt);
     const rests = of(ownNames.rest);
-    if (ids.length !== Number(this.metadata.row_groups[group]?.num_rows)) {
-      throw corrupt(this.#context.path, "a column has too few values", { position: 0 });
+    const rows = Number(this.metadata.row_groups[group]?.num_rows);
+    for (const { length } of columns.values()) {
+      if (length !== rows) throw damage(this.#context, "a column has too few values", { position: 0 });
     }
-    return ids.map((id, row) => {
+    return Array.from({ length: rows }, (_, row) => {
       const rest = rests[row];
       return toRecord(
         {
-          id: id as string,
-          version: versions[row] as string,
-          createdAt: Number(created[row]),
-          updatedAt: Number(updated[row]),
+          id: (ids[row] as string | undefined) ?? "",
+          version: (versions[row] as string | undefined) ?? "",
+          createdAt: Number(created[row] ?? 0),
+          updatedAt: Number(updated[row] ?? 0),
         },
         fields,
         cells.map((column) => column[row]),
@@ -319,16 +347,20 @@ function plain(value: unknown): unknown {
   }
 }
 
-function notesOf(metadata: FileMetaData, { path }: DecodeContext): FileNotes | undefined {
+function damage(context: DecodeContext, what: string, about: Damage): Error {
+  return context.damaged?.(what, about) ?? corrupt(context.path, what, about);
+}
+
+function notesOf(metadata: FileMetaData, context: DecodeContext): FileNotes | undefined {
   const text = metadata.key_value_metadata?.find(({ key }) => key === notesKey)?.value;
   if (text === undefined) return undefined;
   let notes: unknown;
   try {
     notes = JSON.parse(text);
   } catch (cause) {
-    throw corrupt(path, "its footer's notes are not JSON", { position: 0, cause });
+    throw damage(context, "its footer's notes are not JSON", { position: 0, cause });
   }
-  if (!isFields(notes)) throw corrupt(path, "its footer's notes are not ours", { position: 0 });
-  if (notes["layout"] !== layout) throw newerLayout(path, notes["layout"]);
+  if (!isFields(notes)) throw damage(context, "its footer's notes are not ours", { position: 0 });
+  if (notes["layout"] !== layout) throw newerLayout(context.path, notes["layout"]);
   return notes as unknown as FileNotes;
 }

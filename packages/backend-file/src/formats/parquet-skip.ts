@@ -23,8 +23,11 @@ import type { ParquetReader } from "./parquet-reader.js";
 export interface Skip {
   /** No record at all: an empty `or`, the one condition that is exact without looking at records. */
   readonly never: boolean;
-  mayMatch(reader: ParquetReader, group: number): boolean;
+  mayMatch(stats: StatsAt): boolean;
 }
+
+/** What is known of the values at a path; `undefined`: nothing. */
+export type StatsAt = (path: Path) => ColumnStats | undefined;
 
 export function skipCompiler(hasColumn: (path: Path) => string | undefined): Compiler<Skip> {
   const compiled = (leaf: Leaf, test: (stats: ColumnStats) => boolean): Compiled<Skip> => {
@@ -32,8 +35,8 @@ export function skipCompiler(hasColumn: (path: Path) => string | undefined): Com
     return {
       code: {
         never: false,
-        mayMatch: (reader, group) => {
-          const stats = statsOf(reader, group, leaf.path);
+        mayMatch: (at) => {
+          const stats = at(leaf.path);
           return stats === undefined || test(stats);
         },
       },
@@ -74,11 +77,11 @@ export function skipCompiler(hasColumn: (path: Path) => string | undefined): Com
     },
     and: (parts) => ({
       never: parts.some(({ never }) => never),
-      mayMatch: (reader, group) => parts.every((part) => part.mayMatch(reader, group)),
+      mayMatch: (at) => parts.every((part) => part.mayMatch(at)),
     }),
     or: (parts) => ({
       never: parts.every(({ never }) => never),
-      mayMatch: (reader, group) => parts.some((part) => part.mayMatch(reader, group)),
+      mayMatch: (at) => parts.some((part) => part.mayMatch(at)),
     }),
     // only asked for exact code, which is never or always
     not: ({ never }) => ({ never: !never, mayMatch: () => never }),
@@ -89,10 +92,10 @@ export const skipKinds: readonly LeafKind[] = Object.freeze(
   Object.keys(skipCompiler(() => undefined).leaf).sort() as LeafKind[],
 );
 
-/** What is known of a path in one row group. */
-interface ColumnStats {
+/** What is known of the values at a path in a row group, or in a file. */
+export interface ColumnStats {
   readonly class: ValueClass;
-  /** No value in the column here. */
+  /** No value in the column. */
   readonly empty: boolean;
   readonly low: Json | undefined;
   readonly high: Json | undefined;
@@ -110,7 +113,7 @@ const classes: { readonly [K in ColumnKind]: ValueClass } = {
   bytes: "bytes",
 };
 
-function statsOf(reader: ParquetReader, group: number, path: Path): ColumnStats | undefined {
+export function statsOf(reader: ParquetReader, group: number, path: Path): ColumnStats | undefined {
   const column = columnOf(reader, path);
   if (column === undefined) return undefined;
   const { row_groups } = reader.metadata;

@@ -11,7 +11,7 @@ import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import { badConfig } from "../errors.js";
 import type { CompressionName, Settings } from "../options.js";
 import { runNow } from "../steps.js";
-import { type Format, hex8, layout, noFields } from "./format.js";
+import { type DeclaredField, type Format, hex8, layout, noFields } from "./format.js";
 import { type Cell, type ColumnKind, ownNames, toColumns } from "./parquet-columns.js";
 import { chunkRange, type FileNotes, footerMark, notesKey } from "./parquet-notes.js";
 import { bytesSource, ParquetReader } from "./parquet-reader.js";
@@ -32,7 +32,7 @@ const codecs = { none: "UNCOMPRESSED", gzip: "GZIP", snappy: "SNAPPY", zstd: "ZS
 
 export function parquet({ compression, rowGroupSize }: Pick<Settings, "compression" | "rowGroupSize">): Format {
   return {
-    encode: (records, { declared }) => write(records, declared, { compression, rowGroupSize }),
+    encode: (records, { declared }) => writeParquet(records, declared, { compression, rowGroupSize }),
     decode(bytes, context) {
       const source = bytesSource(bytes);
       const reader = runNow(ParquetReader.open(source, context));
@@ -41,11 +41,19 @@ export function parquet({ compression, rowGroupSize }: Pick<Settings, "compressi
   };
 }
 
-function write(
+export interface WriteOptions {
+  readonly compression: CompressionName;
+  readonly rowGroupSize: number;
+  /** Kept between the last column and the footer, where no other reader looks. */
+  readonly trailer?: Uint8Array;
+}
+
+/** A whole file. */
+export function writeParquet(
   records: readonly WireRecord[],
-  declared: Parameters<typeof toColumns>[1],
-  { compression, rowGroupSize }: { readonly compression: CompressionName; readonly rowGroupSize: number },
-): Uint8Array {
+  declared: readonly DeclaredField[],
+  { compression, rowGroupSize, trailer }: WriteOptions,
+): Buffer {
   const { columns, rests } = toColumns(records, declared);
   const sources: { name: string; kind: ColumnKind; cells: readonly Cell[]; statistics?: false }[] = [
     { name: ownNames.id, kind: "string", cells: records.map(({ id }) => id) },
@@ -83,12 +91,15 @@ function write(
       chunks.push(hex8(crc32(writer.getBytes().subarray(start, end))));
     }
   }
+  const start = writer.offset;
+  if (trailer !== undefined) writer.appendBytes(trailer);
   const notes: FileNotes = {
     layout,
     fields: columns.map(({ field }) => field),
     metadata: records.some(({ metadata }) => metadata !== noFields && Object.keys(metadata).length > 0),
     rest: rests.some((rest) => rest?.data !== undefined || rest?.types !== undefined),
     chunks,
+    ...(trailer !== undefined && { trailer: { start, end: start + trailer.length, crc: hex8(crc32(trailer)) } }),
   };
   kvMetadata.push({ key: notesKey, value: JSON.stringify(notes) });
   void file.finish();

@@ -22,11 +22,11 @@ import {
 } from "@dataknobs/core/backend";
 import pMap from "p-map";
 import { Bucket, type Failure, type Listed, pause } from "../bucket.js";
+import { openFolder } from "../folder.js";
 import type { Settings } from "../options.js";
 import { type BodyCache, bodyCache } from "./cache.js";
 import { compiler } from "./compile.js";
 import { bodyText, decide, type Found, recordIn, type TextOp, textOp, tombstone } from "./document.js";
-import { openFolder } from "./folder.js";
 import { idOf, longestId, nameOf, segment, stemOf } from "./keys.js";
 import { everyId, type IdSet, includes, onlyId, type Range } from "./ranges.js";
 
@@ -81,7 +81,8 @@ export class ObjectsBackend implements Backend<IdSet> {
   async open(call: OpenRequest): Promise<undefined> {
     const bucket = new Bucket(this.#settings);
     try {
-      await openFolder(bucket, this.#settings, call);
+      const isOurs = (name: string): boolean => idOf(name) !== undefined;
+      await openFolder(bucket, this.#settings, { name: "objects", isOurs, conditionalDeletes: true }, call);
     } catch (error) {
       bucket.close();
       throw error;

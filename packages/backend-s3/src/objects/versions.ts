@@ -23,7 +23,8 @@ type AnyDatabase<I, T> = Database<I, T>;
 export function objectsOf(database: object): ObjectsBackend {
   const backend = backendOf(database);
   if (backend instanceof ObjectsBackend) return backend;
-  throw new DataknobsError("UNSUPPORTED", `This is for databases of the s3 backend; this one has ${backend.name}.`, {
+  const message = `This is for databases of the s3 backend with the layout "objects"; this one has ${backend.name}.`;
+  throw new DataknobsError("UNSUPPORTED", message, {
     backend: backend.name,
   });
 }

@@ -9,7 +9,13 @@ export type {
 } from "../aggregate/ast.js";
 export { bucketOf, dateBucketOf, timeOfText } from "../aggregate/buckets.js";
 export { type Aggregator, aggregatorOf, percentileOf } from "../aggregate/run.js";
-export type { FieldType, IndexSpec, VectorDeclaration, VectorIndex } from "../database/indexes.js";
+export {
+  type FieldType,
+  type IndexSpec,
+  sameVector,
+  type VectorDeclaration,
+  type VectorIndex,
+} from "../database/indexes.js";
 export { backendFrom } from "../database/open.js";
 export { DataknobsError, type ErrorCode, type ErrorDetails, toError } from "../errors.js";
 export { type Getter, getterOf, typesOf, walk } from "../match/access.js";

@@ -143,6 +143,11 @@ export interface ScanRequest<P> extends Call {
   readonly offset: number;
   /** The only paths anyone will look at; a backend may return more. `undefined`: everything. */
   readonly select: readonly Path[] | undefined;
+  /**
+   * Only the values at `select` are looked at: a record that holds no more than they, its id, version and times whatever is
+   * at hand, will do. For counts and groups, so that columns of no interest stay unread.
+   */
+  readonly bare?: boolean | undefined;
   /** Preferred records per batch; a hint. */
   readonly batchSize: number;
 }

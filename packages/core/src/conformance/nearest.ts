@@ -215,7 +215,16 @@ export const nearestCases: readonly Case[] = [
       indexes: cosine,
       ...(kind === "buffered"
         ? { asyncOnly: true }
-        : { requires: ({ transactions }: Capabilities) => transactions === "interactive" }),
+        : {
+            requires: ({ transactions }: Capabilities) => transactions === "interactive",
+            unsupported: async ({ db, transact }) => {
+              await refuses("UNSUPPORTED", () =>
+                transact(db, function* (tx) {
+                  yield tx.count();
+                }),
+              );
+            },
+          }),
       run: async ({ db, transact }) => {
         const options = kind === "buffered" ? ({ mode: "buffered" } as const) : {};
         await load(db, compass);

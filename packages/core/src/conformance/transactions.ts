@@ -12,7 +12,12 @@ const requires = ({ transactions }: Capabilities): boolean => transactions === "
 const indexes = [{ path: "n" }] as const;
 
 /** The twin: the body does not even begin. */
-export async function refusesTransactions({ db, transact }: Session): Promise<void> {
+export async function refusesTransactions({ db, transact, capabilities, open }: Session): Promise<void> {
+  if (capabilities.transactions === "interactive") {
+    // it is the unique index that is lacking
+    await refuses("UNSUPPORTED", () => open({ indexes: [{ path: "e", unique: true }] }));
+    return;
+  }
   const before = await db.create({ n: 0 }, { id: "a" });
   let begun = false;
   await refuses("UNSUPPORTED", () =>

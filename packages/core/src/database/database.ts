@@ -7,7 +7,6 @@ import { type AggregateExplanation, type Explanation, explainPlan } from "../pla
 import type { Fields } from "../record/values.js";
 import { isInside, runInside } from "./context.js";
 import { type ApplyOptions, applyIndexes, type IndexPlan, planIndexes } from "./index-plan.js";
-import { internals } from "./internals.js";
 import { type Access, Operations } from "./operations.js";
 import { explainAggregation, planToExplain, type QueryInput } from "./reads.js";
 import { asDataknobsError, type CallOptions, callOf, misuse, type Session } from "./session.js";
@@ -16,12 +15,6 @@ import { abortError, orAborted, runAsync, type Steps } from "./steps.js";
 import type { BatchSource } from "./stream.js";
 import { runBuffered, runInteractive, type Transaction, type TransactionOptions } from "./transaction.js";
 import { type WriteRecord, type WriteStreamOptions, type WriteSummary, writeStream } from "./write-stream.js";
-
-export interface Internals {
-  readonly session: Session;
-  /** `close` waits for it. */
-  track<R>(work: Promise<R>): Promise<R>;
-}
 
 export type DatabaseStatus = "open" | "closing" | "closed";
 
@@ -184,11 +177,6 @@ export class Database<I = Fields, T = I> extends Operations<I, T> implements Asy
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  /** @internal */
-  [internals](access: Access, operation: string): Internals {
-    return { session: this.session(access, operation), track: (work) => this.track(work) };
   }
 
   protected override session(access: Access, operation: string): Session {

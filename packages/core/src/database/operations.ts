@@ -5,6 +5,7 @@ import type { Call, NativeRow } from "../backend/spi.js";
 import type { Condition } from "../query/ast.js";
 import type { StoredRecord } from "../record/stored.js";
 import type { Fields } from "../record/values.js";
+import { internals } from "./internals.js";
 import type { Page, PageOptions, QueryInput, ReadOptions } from "./reads.js";
 import * as reads from "./reads.js";
 import { BatchMachine } from "./scans.js";
@@ -16,6 +17,15 @@ import * as writes from "./writes.js";
 
 /** Whether an operation only looks or also changes. */
 export type Access = "read" | "write";
+
+export interface Internals {
+  /** Throws where the operation cannot be. */
+  session(access: Access, operation: string): Session;
+  /** `close` waits for it. */
+  track<R>(work: Promise<R>): Promise<R>;
+  /** Told of a stream that begins; what it gives is called when it ends. */
+  opened(source: BatchSource): () => void;
+}
 
 /**
  * Reading and writing records. `I` is what writes take and `T` what reads give: with a schema its input and
@@ -183,6 +193,15 @@ export abstract class Operations<I = Fields, T = I> {
       };
       return source;
     });
+  }
+
+  /** What operations that work on a database from outside need of it. @internal */
+  get [internals](): Internals {
+    return {
+      session: (access, operation) => this.session(access, operation),
+      track: (work) => this.track(work),
+      opened: (source) => this.opened(source),
+    };
   }
 
   #run(

@@ -96,7 +96,8 @@ export class Overlay implements Store {
       left -= shown.length;
       return shown;
     };
-    for await (const batch of this.#store.scan({ ...request, limit: undefined, offset: 0 })) {
+    // by their ids, records are found to be staged
+    for await (const batch of this.#store.scan({ ...request, limit: undefined, offset: 0, bare: false })) {
       yield window(
         batch.flatMap((stored) => {
           const staged = this.#staged.get(stored.id);

@@ -159,15 +159,19 @@ export function* count(session: Session, input: QueryInput | undefined, call: Ca
   if (plan.match === undefined && plan.residual !== undefined) {
     // the loop that counts: no arrays of what is only counted
     const matcher = listMatcherOf(plan.residual);
-    yield* scanAll(session, { ...plan, residual: undefined }, call, (batch) => {
+    yield* scanAll(session, bare({ ...plan, residual: undefined }), call, (batch) => {
       n += matcher.count(batch);
     });
     return n;
   }
-  yield* scanAll(session, plan, call, (batch) => {
+  yield* scanAll(session, bare(plan), call, (batch) => {
     n += batch.length;
   });
   return n;
+}
+
+function bare(plan: QueryPlan): QueryPlan {
+  return { ...plan, request: { ...plan.request, bare: true } };
 }
 
 /** The plan of an aggregation's input, and whether the engine computes the groups too. */
@@ -194,7 +198,7 @@ export function* aggregate(session: Session, aggregation: Aggregation, call: Cal
     return finishRows(yield* wait(store.aggregate({ ...call, where, match, plan: lowered.plan })), lowered);
   }
   const aggregator = aggregatorOf(lowered.plan);
-  yield* scanAll(session, plan, call, (batch) => {
+  yield* scanAll(session, bare(plan), call, (batch) => {
     for (const record of batch) aggregator.add(record);
   });
   return finishRows(aggregator.rows(), lowered);

@@ -2,7 +2,7 @@
  * A backend over another: everything goes through but what a layer does itself. What the inner one does not offer the
  * outer one does not either, so that core emulates over the layer just as it would without.
  */
-import type { Backend, Transaction } from "../backend/spi.js";
+import type { Backend, Compiler, Transaction } from "../backend/spi.js";
 
 const optional = [
   "peek",
@@ -24,8 +24,12 @@ const optional = [
 
 type Overrides = { -readonly [K in keyof Backend]?: Backend[K] | undefined };
 
-/** `overrides` win; one that is given as undefined takes the method away. */
-export function forward(inner: Backend, overrides: Overrides): Backend {
+/** `overrides` win; one that is given as undefined takes the method away. `compilerOf`: of the inner one's, as it is then. */
+export function forward(
+  inner: Backend,
+  overrides: Overrides,
+  compilerOf: (compiler: Compiler<unknown> | undefined) => Compiler<unknown> | undefined = (compiler) => compiler,
+): Backend {
   const outer: Overrides = {
     read: inner.read.bind(inner),
     write: inner.write.bind(inner),
@@ -41,7 +45,7 @@ export function forward(inner: Backend, overrides: Overrides): Backend {
     ownership: { value: inner.ownership, enumerable: true },
     capabilities: { value: overrides.capabilities ?? inner.capabilities, enumerable: true },
     // opening may make another
-    compiler: { get: () => inner.compiler, enumerable: true },
+    compiler: { get: () => compilerOf(inner.compiler), enumerable: true },
   }) as Backend;
 }
 
@@ -50,12 +54,17 @@ function bindInto(outer: Overrides, inner: Backend, name: (typeof optional)[numb
   if (method !== undefined) (outer as { [name: string]: unknown })[name] = method.bind(inner);
 }
 
-/** An open transaction with some of its methods replaced. */
-export function forwardTransaction(inner: Transaction, overrides: Partial<Transaction>): Transaction {
+/** An open transaction with some of its methods replaced, or taken away by undefined. */
+export function forwardTransaction(
+  inner: Transaction,
+  overrides: { readonly [K in keyof Transaction]?: Transaction[K] | undefined },
+): Transaction {
   const outer: { [name: string]: unknown } = {};
   for (const name of ["read", "write", "scan", "commit", "rollback", ...optional] as const) {
     const method = (inner as unknown as { [name: string]: ((...args: never[]) => unknown) | undefined })[name];
     if (method !== undefined) outer[name] = method.bind(inner);
   }
-  return Object.assign(outer, overrides) as unknown as Transaction;
+  Object.assign(outer, overrides);
+  for (const name of Object.keys(outer)) if (outer[name] === undefined) delete outer[name];
+  return outer as unknown as Transaction;
 }

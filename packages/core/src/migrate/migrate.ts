@@ -59,12 +59,12 @@ export function migrate<SI, S, T, TO>(
   const run = async (): Promise<MigrationReport> => {
     const checked = checkOptions(options as unknown as MigrateOptions);
     const call = callOf(checked);
-    const reading: Side = { session: from[internals]("read", "migrate").session, call };
-    const writing: Side = { session: to[internals]("write", "migrate").session, call };
+    const reading: Side = { session: from[internals].session("read", "migrate"), call };
+    const writing: Side = { session: to[internals].session("write", "migrate"), call };
     if (from === to) throw new DataknobsError("INVALID_CONFIG", "A database is not migrated into itself.");
     return new Job(reading, writing, checked).run();
   };
-  return from[internals]("read", "migrate").track(to[internals]("write", "migrate").track(run()));
+  return from[internals].track(to[internals].track(run()));
 }
 
 class Job {
@@ -292,7 +292,7 @@ export function contentHash<I, T>(
 ): Promise<ContentHash> {
   const open = db as unknown as Database;
   if (open?.[internals] === undefined) throw misuse("contentHash takes an open database and options.");
-  const { session, track } = open[internals]("read", "contentHash");
+  const session = open[internals].session("read", "contentHash");
   const run = async (): Promise<ContentHash> => {
     const call = callOf(options);
     if (call.signal?.aborted === true) throw abortError(call.signal);
@@ -302,5 +302,5 @@ export function contentHash<I, T>(
     }
     return digest.result();
   };
-  return track(run());
+  return open[internals].track(run());
 }

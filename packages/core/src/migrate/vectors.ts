@@ -62,8 +62,8 @@ export function migrateVectors(
     const call = callOf(checked);
     throwIfAborted(call);
     const sides = {
-      from: source[internals]("migrateVectors").session,
-      to: target[internals]("migrateVectors").session,
+      from: source[internals].session("migrateVectors"),
+      to: target[internals].session("migrateVectors"),
     };
     const lanes = lanesOf(sides.from, sides.to, checked).map(({ from, to }) => ({
       from: { session: from, call },
@@ -71,7 +71,7 @@ export function migrateVectors(
     }));
     return new VectorJob(lanes, checked).run();
   };
-  return source[internals]("migrateVectors").track(target[internals]("migrateVectors").track(run()));
+  return source[internals].track(target[internals].track(run()));
 }
 
 interface Lane<S> {
@@ -316,7 +316,7 @@ export function vectorContentHash(
   options: { readonly filter?: Condition | undefined } & CallOptions = {},
 ): Promise<ContentHash> {
   if (!(store instanceof VectorOperations)) throw misuse("vectorContentHash takes an open vector store and options.");
-  const { session, track } = store[internals]("vectorContentHash");
+  const session = store[internals].session("vectorContentHash");
   const run = async (): Promise<ContentHash> => {
     const call = callOf(options);
     throwIfAborted(call);
@@ -327,5 +327,5 @@ export function vectorContentHash(
     }
     return digest.result();
   };
-  return track(run());
+  return store[internals].track(run());
 }

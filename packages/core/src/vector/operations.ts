@@ -155,8 +155,8 @@ export abstract class VectorOperations {
   }
 
   /** What operations on two stores need of each. @internal */
-  [internals](operation: string): { readonly session: VectorSession; track<R>(work: Promise<R>): Promise<R> } {
-    return { session: this.session(operation), track: (work) => this.track(work) };
+  get [internals](): { session(operation: string): VectorSession; track<R>(work: Promise<R>): Promise<R> } {
+    return { session: (operation) => this.session(operation), track: (work) => this.track(work) };
   }
 
   #source(call: Call, scan: (call: Call) => AsyncGenerator<readonly PartialRow[], void>): BatchSource<PartialRow> {

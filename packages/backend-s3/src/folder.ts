@@ -5,26 +5,37 @@
  * to: its content is the same each time, so that a server which ignores their conditions does no harm.
  */
 import { type Call, DataknobsError } from "@dataknobs/core/backend";
-import type { Bucket } from "../bucket.js";
-import { badConfig, corrupt } from "../errors.js";
-import type { Settings } from "../options.js";
-import { idOf } from "./keys.js";
+import type { Bucket } from "./bucket.js";
+import { badConfig, corrupt } from "./errors.js";
+import type { Settings } from "./options.js";
 
 const markerName = "!dataknobs.json";
 const layoutNumber = 1;
-const markerBody = JSON.stringify({ dataknobs: { layout: "objects", number: layoutNumber } });
 const noEtag = '"00000000000000000000000000000000"';
 
+export interface FolderLayout {
+  readonly name: Settings["layout"];
+  /** Whether an object right in the folder may be of this layout. */
+  isOurs(name: string): boolean;
+  /** Whether it deletes on condition of an ETag. */
+  readonly conditionalDeletes: boolean;
+  /** Called when the folder is known to be ours or nobody's. `isMarked`: it was there before, as a whole. */
+  prepare?(isMarked: boolean): Promise<void>;
+}
+
 /** Throws `NOT_FOUND` for a missing bucket, `INVALID_CONFIG` for a folder of others, `UNSUPPORTED` for an unfit server. */
-export async function openFolder(bucket: Bucket, settings: Settings, call: Call): Promise<void> {
+export async function openFolder(bucket: Bucket, settings: Settings, layout: FolderLayout, call: Call): Promise<void> {
   await bucket.checkRegion();
+  const markerBody = JSON.stringify({ dataknobs: { layout: layout.name, number: layoutNumber } });
   const marker = settings.folder + markerName;
   if (settings.createBucket) await createMissing(bucket, marker, call);
   const found = await bucket.get(marker, call);
-  if (typeof found === "object") checkMarker(found.bytes, bucket, marker);
-  else await checkForeign(bucket, settings.folder, call);
+  if (typeof found === "object") checkMarker(found.bytes, bucket, marker, layout.name);
+  else await checkForeign(bucket, settings.folder, layout, call);
+  await layout.prepare?.(typeof found === "object");
   try {
-    await probeConditions(bucket, marker, settings.unsafe, call);
+    if (!settings.unsafe) await probeConditions(bucket, { key: marker, body: markerBody }, layout, call);
+    else await bucket.put(marker, markerBody, { ifNoneMatch: "*" }, call);
     await probeFeatures(bucket, settings, call);
   } catch (error) {
     // whoever may only read has no need of safe writes
@@ -41,7 +52,7 @@ async function createMissing(bucket: Bucket, marker: string, call: Call): Promis
   }
 }
 
-function checkMarker(bytes: Uint8Array, bucket: Bucket, key: string): void {
+function checkMarker(bytes: Uint8Array, bucket: Bucket, key: string, wanted: string): void {
   let marker: { readonly dataknobs?: { readonly layout?: unknown; readonly number?: unknown } };
   try {
     marker = JSON.parse(Buffer.from(bytes).toString()) as typeof marker;
@@ -52,7 +63,7 @@ function checkMarker(bytes: Uint8Array, bucket: Bucket, key: string): void {
   if (typeof layout !== "string" || typeof number !== "number") {
     throw corrupt(bucket.about(key), "it does not say which layout the folder has");
   }
-  if (layout !== "objects") {
+  if (layout !== wanted) {
     throw badConfig(
       `The folder of ${JSON.stringify(key)} has the layout "${layout}": open it with \`layout: "${layout}"\`.`,
     );
@@ -68,10 +79,10 @@ function checkMarker(bytes: Uint8Array, bucket: Bucket, key: string): void {
 }
 
 /** Objects of others right in the folder; what lies in folders below it is nobody's concern. */
-async function checkForeign(bucket: Bucket, folder: string, call: Call): Promise<void> {
+async function checkForeign(bucket: Bucket, folder: string, layout: FolderLayout, call: Call): Promise<void> {
   const { objects } = await bucket.list({ Prefix: folder, Delimiter: "/" }, call);
   const foreign = objects.find(
-    ({ key }) => key !== folder && key !== folder + markerName && idOf(key.slice(folder.length)) === undefined,
+    ({ key }) => key !== folder && key !== folder + markerName && !layout.isOurs(key.slice(folder.length)),
   );
   if (foreign === undefined) return;
   throw badConfig(
@@ -81,9 +92,13 @@ async function checkForeign(bucket: Bucket, folder: string, call: Call): Promise
 }
 
 /** Leaves the marker there. */
-async function probeConditions(bucket: Bucket, marker: string, unsafe: boolean, call: Call): Promise<void> {
+async function probeConditions(
+  bucket: Bucket,
+  { key: marker, body: markerBody }: { readonly key: string; readonly body: string },
+  { conditionalDeletes }: FolderLayout,
+  call: Call,
+): Promise<void> {
   await bucket.put(marker, markerBody, { ifNoneMatch: "*" }, call);
-  if (unsafe) return;
   const [made, replaced] = await Promise.all([
     bucket.put(marker, markerBody, { ifNoneMatch: "*" }, call),
     bucket.put(marker, markerBody, { ifMatch: noEtag }, call),
@@ -92,7 +107,7 @@ async function probeConditions(bucket: Bucket, marker: string, unsafe: boolean, 
     ...(made === undefined ? [] : ["If-None-Match when writing"]),
     ...(replaced === undefined ? [] : ["If-Match when writing"]),
   ];
-  if (ignored.length === 0 && (await bucket.delete(marker, noEtag, call))) {
+  if (conditionalDeletes && ignored.length === 0 && (await bucket.delete(marker, noEtag, call))) {
     await bucket.put(marker, markerBody, {}, call);
     ignored.push("If-Match when deleting");
   }
