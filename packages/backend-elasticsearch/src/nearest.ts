@@ -119,14 +119,21 @@ export function nearestBody({ where, nearest, limit = 0 }: ScanRequest<Query>, p
   const { field, id, metric, vector, exact } = nearest as Search;
   const size = Math.min(limit, mostHits);
   const filter = where === undefined ? [] : [where.dsl];
+  const sort = [{ _score: "desc" }, { id: "asc" }];
   if (!exact && !past) {
-    const candidates = Math.min(mostHits, Math.max(leastCandidates, Math.ceil(1.5 * size)));
-    const knn = { field, query_vector: vector, k: size, num_candidates: candidates, ...(where && { filter }) };
-    return { knn, size, track_total_hits: false };
+    // more than are given, so that those as near as the last are put in order of their ids
+    const k = Math.min(mostHits, 2 * size);
+    const knn = {
+      field,
+      query_vector: vector,
+      k,
+      num_candidates: Math.max(leastCandidates, k),
+      ...(where && { filter }),
+    };
+    return { knn, sort, size, track_total_hits: false };
   }
   const query = { bool: { filter: [{ exists: { field } }, ...filter], must_not: [oddOnes(id)] } };
   const script = { source: scores[metric](field), params: { vector } };
-  const sort = [{ _score: "desc" }, { id: "asc" }];
   return { query: { script_score: { query, script } }, sort, size, track_total_hits: false };
 }
 
