@@ -31,6 +31,7 @@ import {
   isVector,
   mostDimensions,
   sameVector,
+  storeAs,
   type VectorSpec,
   vectorParts,
 } from "./vectors.js";
@@ -65,7 +66,7 @@ function partsOf(
 }
 
 function columnStatements(layout: Layout, spec: IndexSpec): string[] {
-  if (isVector(spec)) return [addColumn(layout, spec)];
+  if (isVector(spec)) return [storeAs(layout, spec, "EXTERNAL"), addColumn(layout, spec)];
   const { text, path } = spec;
   if (!text) return [];
   const { words, of } = wordColumns(path);
@@ -207,6 +208,8 @@ export async function dropIndex(pool: Pool, layout: Layout, spec: IndexSpec, cal
     if (isVector(spec)) {
       // its indexes go with it
       await lane.exec(`ALTER TABLE ${tableOf(layout)} DROP COLUMN IF EXISTS ${vectorColumn(spec)}`);
+      const isLast = layout.indexes.filter((one) => isVector(one) && one.path.root === spec.path.root).length <= 1;
+      if (isLast) await lane.exec(storeAs(layout, spec, "EXTENDED"));
       return;
     }
     for (const { name } of partsOf(layout, spec)) await drop(lane, layout, name);

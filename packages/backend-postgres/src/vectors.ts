@@ -65,6 +65,11 @@ function columnExpression(layout: Layout, spec: VectorSpec): string {
   );
 }
 
+/** Numbers hardly become fewer bytes: packing them takes as long as all the rest of a write. */
+export function storeAs(layout: Layout, { path }: VectorSpec, storage: "EXTERNAL" | "EXTENDED"): string {
+  return `ALTER TABLE ${tableOf(layout)} ALTER COLUMN ${path.root} SET STORAGE ${storage}`;
+}
+
 export function addColumn(layout: Layout, spec: VectorSpec): string {
   const shape = shapeOf(layout, spec);
   return (
