@@ -14,7 +14,7 @@ import {
   samePath,
 } from "@dataknobs/core/backend";
 import { arrayKey, cellOfKey, objectKey } from "./keys.js";
-import type { Column, Layout } from "./layout.js";
+import { type Column, isKeyed, type Layout } from "./layout.js";
 import { openPit, type Scope, whole } from "./search.js";
 import type { Answer } from "./wire.js";
 
@@ -42,7 +42,7 @@ function fieldOf(layout: Layout, path: Path): Field | undefined {
     const cell = (json: string): Cell => ({ json, types: { "": "date" } });
     return { path, key: path.root, time: `${path.root}.date`, type: undefined, cell };
   }
-  const column: Column | undefined = layout.usable.find((one) => !one.text && samePath(one.path, path));
+  const column: Column | undefined = layout.usable.find((one) => isKeyed(one) && samePath(one.path, path));
   if (column === undefined) return undefined;
   const { id, type } = column;
   return {

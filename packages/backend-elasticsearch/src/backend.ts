@@ -37,6 +37,7 @@ import {
   specOf,
   usableOf,
 } from "./layout.js";
+import { mostDimensions, nearestBody, scanNearest } from "./nearest.js";
 import type { ElasticsearchClient, Settings } from "./options.js";
 import { rebuild, staleCount } from "./rebuild.js";
 import { bodyOf, queryOf, type Scope, scan, searchType, whole } from "./search.js";
@@ -70,6 +71,7 @@ export class ElasticsearchBackend implements Backend<Query> {
       snapshotStreams: true,
       fullText: "indexed",
       analyzers: Object.freeze([fuzzy, ...settings.analyzers]),
+      nearest: "approximate",
       aggregation: "native",
       percentile: "exact",
       cancel: true,
@@ -120,9 +122,11 @@ export class ElasticsearchBackend implements Backend<Query> {
   async open({ indexes, signal }: OpenRequest): Promise<undefined> {
     const { client, connection } = this.#settings;
     const call = { signal };
+    // longer vectors are left to core
+    const kept = indexes.filter(({ vector }) => vector === undefined || vector.dimensions <= mostDimensions);
     this.#wire = new Wire(client ?? new Client(connection as ClientOptions));
     try {
-      await this.#declare((columns) => adding(columns, indexes.map(columnOf)), call);
+      await this.#declare((columns) => adding(columns, kept.map(columnOf)), call);
     } catch (error) {
       await this.close();
       throw error;
@@ -284,7 +288,8 @@ export class ElasticsearchBackend implements Backend<Query> {
     const { usable } = this.#layout;
     for (let mayRepeat = true; ; ) {
       try {
-        for await (const batch of scan(this.#scope, request)) {
+        const found = request.nearest === undefined ? scan : scanNearest;
+        for await (const batch of found(this.#scope, request)) {
           mayRepeat = false;
           yield batch;
         }
@@ -337,6 +342,7 @@ export class ElasticsearchBackend implements Backend<Query> {
 
   native(request: ScanRequest<Query>): unknown {
     const { limit, offset } = request;
+    if (request.nearest !== undefined) return { index: this.#settings.index, body: nearestBody(request) };
     const type = searchType(this.#layout, request);
     return {
       index: this.#settings.index,
@@ -346,13 +352,16 @@ export class ElasticsearchBackend implements Backend<Query> {
   }
 
   async nativePlan(request: ScanRequest<Query>, call: Call): Promise<unknown> {
-    const { query } = bodyOf(this.#layout, request);
+    const body =
+      request.nearest === undefined
+        ? { query: bodyOf(this.#layout, request).query, size: 0 }
+        : { ...nearestBody(request), _source: false };
     const answer: Answer = await this.#asking(call, ({ wire, layout, routing }) =>
       wire.ask({
         method: "POST",
         path: [layout.target, "_search"],
         query: { routing, ...whole },
-        body: { query, size: 0, profile: true },
+        body: { ...body, profile: true },
         ...call,
       }),
     );
@@ -366,7 +375,14 @@ export class ElasticsearchBackend implements Backend<Query> {
     return (found?.layout.columns ?? []).map((column) => ({ name: column.name, spec: specOf(column) }));
   }
 
-  createIndex(spec: IndexSpec, call: Call): Promise<void> {
+  async createIndex(spec: IndexSpec, call: Call): Promise<void> {
+    if (spec.vector !== undefined && spec.vector.dimensions > mostDimensions) {
+      throw new DataknobsError(
+        "LIMIT_EXCEEDED",
+        `Elasticsearch takes at most ${mostDimensions} numbers in a vector; "${spec.path.text}" is declared with ${spec.vector.dimensions}.`,
+        { backend: this.name, index: spec.name },
+      );
+    }
     return this.#declare((columns) => adding(columns, [columnOf(spec)]), call);
   }
 

@@ -18,7 +18,8 @@ import {
 import { isCanonical, isScalar } from "@dataknobs/sql";
 import { canAggregate } from "./aggregate.js";
 import { arrayKey, cut, isCut, keyOfValue, objectKey } from "./keys.js";
-import type { Column, Layout } from "./layout.js";
+import { type Column, isKeyed, type Layout } from "./layout.js";
+import { compileNearest, isVector } from "./nearest.js";
 import { exactTerm, longMark, termPrefix, wordTerm } from "./terms.js";
 
 /** A query, and how deep queries lie in it. */
@@ -83,7 +84,8 @@ const longWhy = "texts beyond 500 characters are only narrowed by their beginnin
 const deepWhy = "lists and objects are only narrowed to their class";
 
 export function compilerOf(layout: Layout): Compiler<Query> {
-  const column = (path: Path): Column | undefined => layout.usable.find((one) => !one.text && samePath(one.path, path));
+  const column = (path: Path): Column | undefined =>
+    layout.usable.find((one) => isKeyed(one) && samePath(one.path, path));
   const at = <L extends Leaf>(place: (leaf: L) => Part | undefined) => {
     return (one: L): Compiled<Query> | undefined => {
       const { path } = one;
@@ -93,6 +95,8 @@ export function compilerOf(layout: Layout): Compiler<Query> {
       return { code: part.query, exact: part.why === undefined, index, why: part.why };
     };
   };
+  /** The elements of vectors are not indexed one by one. */
+  const ofVectors = (path: Path): boolean => layout.columns.some((one) => isVector(one) && samePath(one.path, path));
   const numbers = (path: Path): string | undefined => {
     const found = column(path);
     return found && `side.n.${found.id}`;
@@ -106,8 +110,8 @@ export function compilerOf(layout: Layout): Compiler<Query> {
       between: at(({ path, lower, upper }) => compare(path, { gte: lower, lte: upper }, lower, numbers(path))),
       like: at(like),
       prefix: at((one) => startsWith(one.path, one.prefix)),
-      contains: at(({ path, operand }) => elements(path, [operand])),
-      overlaps: at(({ path, operands }) => elements(path, operands)),
+      contains: at(({ path, operand }) => (ofVectors(path) ? undefined : elements(path, [operand]))),
+      overlaps: at(({ path, operands }) => (ofVectors(path) ? undefined : elements(path, operands))),
       after: at((one) => after(one, present(one.path, column(one.path)))),
       tied: at(({ path, operand }) =>
         operand === undefined ? exact(not(present(path, column(path)))) : level(path, operand),
@@ -124,6 +128,7 @@ export function compilerOf(layout: Layout): Compiler<Query> {
         : { index: isOwn(first.path) ? first.path.root : (column(first.path) as Column).name };
     },
     match: (match) => matchOf(layout, match),
+    nearest: (nearest) => compileNearest(layout, nearest),
     aggregate: (plan) => (canAggregate(layout, plan) ? {} : undefined),
     why: (one) => why(one),
   };
@@ -327,7 +332,7 @@ export function sortOf(layout: Layout, order: readonly Order[]): object[] {
 /** The field that holds a path's keys. */
 function keyField(layout: Layout, path: Path): string {
   if (isOwn(path)) return path.root;
-  const column = layout.usable.find((one) => !one.text && samePath(one.path, path));
+  const column = layout.usable.find((one) => isKeyed(one) && samePath(one.path, path));
   // the compiler asked for it; it went away since
   if (column === undefined) throw changed();
   return `side.k.${column.id}`;

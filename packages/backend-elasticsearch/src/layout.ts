@@ -19,8 +19,10 @@ import {
   pathKey,
   resolvePath,
   samePath,
+  type VectorDeclaration,
 } from "@dataknobs/core/backend";
 import { nativeType } from "./errors.js";
+import { isVector, vectorMapping } from "./nearest.js";
 import type { Settings } from "./options.js";
 import type { Answer, Wire } from "./wire.js";
 
@@ -33,6 +35,7 @@ export interface Column {
   readonly path: Path;
   readonly text: boolean;
   readonly type: FieldType | undefined;
+  readonly vector?: VectorDeclaration | undefined;
   /** As the index is called. */
   readonly name: string;
 }
@@ -51,15 +54,23 @@ export interface Layout {
   readonly signature: string;
 }
 
-export function columnOf({ path, text, type, name }: IndexSpec): Column {
-  return { id: hash("sha256", pathKey(path), "hex").slice(0, 8), path, text, type, name };
+export function columnOf({ path, text, type, vector, name }: IndexSpec): Column {
+  // a field of vectors can never become one of others
+  const what = vector === undefined ? pathKey(path) : JSON.stringify([pathKey(path), shapeOf(vector)]);
+  const id = hash("sha256", what, "hex").slice(0, 8);
+  return { id, path, text, type, name, ...(vector !== undefined && { vector }) };
 }
 
-export function specOf({ path, text, type, name }: Column): IndexSpec {
-  return { path, text, type, name, unique: false };
+const shapeOf = ({ dimensions, metric, index }: VectorDeclaration): readonly unknown[] => [dimensions, metric, index];
+
+export function specOf({ path, text, type, vector, name }: Column): IndexSpec {
+  return { path, text, type, name, unique: false, ...(vector !== undefined && { vector }) };
 }
 
-const keyOf = ({ id, text }: Column): string => (text ? `${id}:text` : id);
+const keyOf = ({ id, text, vector }: Column): string => (text ? `${id}:text` : vector ? `${id}:vector` : id);
+
+/** Whether it holds keys: for conditions, sorts and groups. */
+export const isKeyed = ({ text, vector }: Column): boolean => !text && vector === undefined;
 
 /** A layout before anything is known of the index: what the declared fields will be. */
 export function plannedLayout(settings: Settings, columns: readonly Column[] = []): Layout {
@@ -85,8 +96,11 @@ const time = { ...keyword, fields: { date: { type: "date", ...value } } };
 
 function fieldsOf({ columns, analyzers }: Layout): object {
   const of = (text: boolean, mapping: object): object => ({
-    properties: Object.fromEntries(columns.filter((column) => column.text === text).map(({ id }) => [id, mapping])),
+    properties: Object.fromEntries(
+      columns.filter((column) => (text ? column.text : isKeyed(column))).map(({ id }) => [id, mapping]),
+    ),
   });
+  const vectors = columns.filter(isVector).map(({ id, vector }) => [id, vectorMapping(vector)]);
   const analyzed = Object.fromEntries(analyzers.map((analyzer) => [analyzer, { type: "text", analyzer }]));
   return {
     layout: term,
@@ -95,6 +109,7 @@ function fieldsOf({ columns, analyzers }: Layout): object {
     n: of(false, { type: "double" }),
     t: of(false, { type: "date", format: "epoch_millis", ...value }),
     d: of(false, { type: "byte" }),
+    ...(vectors.length > 0 && { v: { properties: Object.fromEntries(vectors) }, odd: term }),
     w: of(true, { type: "text", analyzer: "dataknobs_words", index_options: "freqs" }),
     ...(analyzers.length > 0 && {
       a: of(true, { type: "keyword", index: false, doc_values: false, fields: analyzed }),
@@ -104,10 +119,11 @@ function fieldsOf({ columns, analyzers }: Layout): object {
 
 function mappingOf(layout: Layout, settings: Settings): object {
   const { columns, analyzers } = layout;
-  const described = columns.map(({ path, text, type }) => ({
+  const described = columns.map(({ path, text, type, vector }) => ({
     path: path.text,
     text,
     ...(type !== undefined && { type }),
+    ...(vector !== undefined && { vector }),
   }));
   return {
     _meta: {
@@ -137,7 +153,7 @@ function indexBody(layout: Layout, settings: Settings): object {
       dynamic: false,
       // made of the record whenever it is asked for: kept, it would be the greater part of every answer; `a`, the texts
       // for analyzers, is what highlighting reads
-      _source: { excludes: ["layout", "terms", "k", "n", "t", "d", "w"].map((part) => `side.${part}`) },
+      _source: { excludes: ["layout", "terms", "k", "n", "t", "d", "w", "v", "odd"].map((part) => `side.${part}`) },
       properties: {
         id: keyword,
         version: { ...keyword, ...value, doc_values: false },
@@ -158,6 +174,14 @@ const fenceOf = ({ index, signature }: Layout): string => `${index}~${signature}
 const lockOf = (index: string): string => `${index}~lock-`;
 
 // ---------- what is there
+
+/** A declared field in the mapping's `_meta`. */
+interface Described {
+  readonly path: string;
+  readonly text: boolean;
+  readonly type?: FieldType;
+  readonly vector?: VectorDeclaration;
+}
 
 interface Found {
   readonly layout: Layout;
@@ -203,13 +227,12 @@ async function readLayout(wire: Wire, settings: Settings, call: Call): Promise<F
   if ((meta.routing ?? undefined) !== settings.routing) {
     throw bad(`the index "${index}" was made with another \`routing\`; all its users need the same`);
   }
-  const columns = (meta.indexes as readonly { path: string; text: boolean; type?: FieldType }[]).map(
-    ({ path: text_, text, type }): Column => {
-      const path = resolvePath(text_);
-      const name = `${path.text.replaceAll(":", "\\:")}${text ? ":text" : ""}`;
-      return columnOf({ path, text, type, name, unique: false });
-    },
-  );
+  const columns = (meta.indexes as readonly Described[]).map(({ path: text_, text, type, vector }): Column => {
+    const path = resolvePath(text_);
+    const kind = text ? ":text" : vector !== undefined ? ":vector" : "";
+    const name = `${path.text.replaceAll(":", "\\:")}${kind}`;
+    return columnOf({ path, text, type, vector, name, unique: false });
+  });
   const known: Layout = {
     ...plannedLayout(settings),
     index,
@@ -311,7 +334,11 @@ export function adding(columns: readonly Column[], more: readonly Column[]): rea
     if (other !== undefined) throw bad(`the fields "${path.text}" and "${other.path.text}" cannot both be declared`);
   }
   const known = new Set(columns.map(keyOf));
-  return [...columns, ...more.filter((column) => !known.has(keyOf(column)))];
+  const added = more.filter((column) => !known.has(keyOf(column)));
+  // a field is declared for vectors once: otherwise than before, it replaces that
+  const isReplaced = (old: Column): boolean =>
+    isVector(old) && added.some((one) => isVector(one) && samePath(one.path, old.path));
+  return [...columns.filter((column) => !isReplaced(column)), ...added];
 }
 
 /** The layout with `usable` columns: those of the list that are still there. */

@@ -1,6 +1,8 @@
 /** The way down, for what Elasticsearch can and this library does not: highlighting, suggestions, percolation. */
 import { backendOf, DataknobsError, resolvePath } from "@dataknobs/core/backend";
 import { ElasticsearchBackend } from "./backend.js";
+import { isKeyed } from "./layout.js";
+import { isVector } from "./nearest.js";
 import type { ElasticsearchClient } from "./options.js";
 
 /** Names of the fields in which a declared field is indexed. */
@@ -13,6 +15,8 @@ export interface IndexedField {
   readonly date: string | undefined;
   /** A `text` of core's words. */
   readonly words: string | undefined;
+  /** A `dense_vector`. */
+  readonly vector: string | undefined;
   /** A `text` by each of the option `analyzers`. */
   readonly analyzed: { readonly [analyzer: string]: string };
 }
@@ -46,8 +50,9 @@ export function nativeOf<Client extends ElasticsearchClient = ElasticsearchClien
     field: (input) => {
       const path = resolvePath(input);
       const columns = backend.columnsAt(path);
-      const [plain, text] = [columns.find((one) => !one.text)?.id, columns.find((one) => one.text)?.id];
-      if (plain === undefined && text === undefined) {
+      const [plain, text] = [columns.find(isKeyed)?.id, columns.find((one) => one.text)?.id];
+      const vector = columns.find(isVector)?.id;
+      if (columns.length === 0) {
         throw new DataknobsError("NOT_FOUND", `The field "${path.text}" is not declared in \`indexes\`.`, {
           backend: backend.name,
           field: path.text,
@@ -60,6 +65,7 @@ export function nativeOf<Client extends ElasticsearchClient = ElasticsearchClien
         number: named("n", plain),
         date: named("t", plain),
         words: named("w", text),
+        vector: named("v", vector),
         analyzed: Object.fromEntries(analyzers.map((analyzer) => [analyzer, `side.a.${text}.${analyzer}`])),
       };
     },

@@ -16,11 +16,13 @@ import {
   timeOfText,
   tokenize,
   type ValueClass,
+  type VectorDeclaration,
   type WireRecord,
   walk,
 } from "@dataknobs/core/backend";
 import { cut, digestOf, isCut, keyOfValue } from "./keys.js";
 import type { Layout } from "./layout.js";
+import { indexedVector, isVector } from "./nearest.js";
 
 type Texts = { [column: string]: string };
 type Numbers = { [column: string]: number };
@@ -37,15 +39,23 @@ interface Columns {
   d?: Numbers;
   /** per text field the words, */
   w?: Texts;
-  /** and the texts, for the engine's analyzers. */
+  /** and the texts, for the engine's analyzers; */
   a?: { [column: string]: readonly string[] };
+  /** the vector as Elasticsearch measures it, and the columns in which that is not its own length. */
+  v?: { [column: string]: readonly number[] };
+  odd?: string[];
 }
 
 /** What is below `side` in a document, as JSON. */
 export function sideOf(record: Contents, layout: Layout): string {
   const terms: string[] = [];
-  collect(record.data, placeOf("data"), record.types, terms);
-  collect(record.metadata, placeOf("metadata"), record.metadataTypes, terms);
+  const vectors = layout.columns.filter(isVector);
+  const unsplit = (root: string): ReadonlySet<string> | undefined =>
+    vectors.length === 0
+      ? undefined
+      : new Set(vectors.filter(({ path }) => path.root === root).map(({ path }) => path.pointer));
+  collect(record.data, placeOf("data"), record.types, terms, unsplit("data"));
+  collect(record.metadata, placeOf("metadata"), record.metadataTypes, terms, unsplit("metadata"));
   const columns = layout.columns.length === 0 ? "" : `,${JSON.stringify(columnsOf(record, layout)).slice(1, -1)}`;
   return `{"layout":"${layout.signature}","terms":[${terms.join(",")}]${columns === "," ? "" : columns}}`;
 }
@@ -54,12 +64,14 @@ type Contents = Pick<WireRecord, "data" | "types" | "metadata" | "metadataTypes"
 
 function columnsOf(record: Contents, layout: Layout): Columns {
   const columns: Columns = {};
-  for (const { id, path, text } of layout.columns) {
+  for (const { id, path, text, vector } of layout.columns) {
     const inData = path.root === "data";
     const value = walk(inData ? record.data : record.metadata, path.segments, 0);
     if (value === undefined || value === null) continue;
     const types = inData ? record.types : record.metadataTypes;
-    if (text) addText(columns, id, value, types, path.pointer, layout.analyzers.length > 0);
+    if (vector !== undefined) {
+      if (types?.[path.pointer] === "float32") addVector(columns, id, vector, value);
+    } else if (text) addText(columns, id, value, types, path.pointer, layout.analyzers.length > 0);
     else addColumn(columns, id, value, types, path.pointer);
   }
   return columns;
@@ -105,7 +117,14 @@ function placeBelow(place: Place, name: string): Place {
 const needsEscape = /["\\\u0000-\u001f]/;
 const escaped = (text: string): string => (needsEscape.test(text) ? JSON.stringify(text).slice(1, -1) : text);
 
-function collect(fields: JsonObject, place: Place, types: TypeMap | null, terms: string[]): void {
+/** `unsplit`: places of vectors, whose elements are not looked for one by one. */
+function collect(
+  fields: JsonObject,
+  place: Place,
+  types: TypeMap | null,
+  terms: string[],
+  unsplit: ReadonlySet<string> | undefined,
+): void {
   for (const key of Object.keys(fields)) {
     const value = fields[key] as Json;
     if (value === null) continue;
@@ -115,8 +134,8 @@ function collect(fields: JsonObject, place: Place, types: TypeMap | null, terms:
     const term = cut(whole);
     terms.push(`"${at.start}${escaped(term)}"`);
     if (isCut(term)) terms.push(`"${at.start}${digestOf(whole)}"`, `"${at.start}${longMark}"`);
-    else if (valueClass === "object") collect(value as JsonObject, at, types, terms);
-    else if (valueClass === "array") {
+    else if (valueClass === "object") collect(value as JsonObject, at, types, terms, unsplit);
+    else if (valueClass === "array" && unsplit?.has(at.pointer) !== true) {
       const items = value as readonly Json[];
       for (let index = 0; index < items.length; index++) {
         const item = items[index] as Json;
@@ -157,6 +176,16 @@ function escapeName(name: string): string {
 
 function shortened(token: string): string {
   return token.length <= 500 ? token : `#${hash("sha256", token, "base64url")}`;
+}
+
+function addVector(columns: Columns, id: string, vector: VectorDeclaration, value: Json): void {
+  const indexed = indexedVector(vector, value);
+  if (indexed === undefined) return;
+  columns.v ??= {};
+  columns.v[id] = indexed.numbers;
+  if (!indexed.odd) return;
+  columns.odd ??= [];
+  columns.odd.push(id);
 }
 
 function addColumn(columns: Columns, id: string, value: Json, types: TypeMap | null, pointer: string): void {

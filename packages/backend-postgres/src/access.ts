@@ -16,6 +16,8 @@ export interface Access {
   /** Whether it is an open transaction, which a failing statement ends. */
   readonly inTransaction: boolean;
   run(statement: Statement, call: Call): Promise<Rows>;
+  /** A query under settings of its own: a statement that makes them for the transaction. */
+  tuned(settings: Statement, statement: Statement, call: Call): Promise<Rows>;
   native(text: string, params: readonly unknown[], call: Call): Promise<readonly object[]>;
   open(statement: Statement, size: number, call: Call): Promise<LaneCursor>;
   /** Runs a statement that is a transaction by itself once more where it lost a race. */
@@ -71,6 +73,10 @@ export class Pool implements Access {
       if (codeOf(error) !== ended || !statement.text.startsWith("SELECT")) throw error;
       return run();
     });
+  }
+
+  tuned(settings: Statement, statement: Statement, call: Call): Promise<Rows> {
+    return this.use(call, (lane) => lane.together([settings, statement], call));
   }
 
   native(text: string, params: readonly unknown[], call: Call): Promise<readonly object[]> {
@@ -235,6 +241,12 @@ export class Within implements Access {
 
   run(statement: Statement, call: Call): Promise<Rows> {
     return this.#open.run(statement, call);
+  }
+
+  async tuned(settings: Statement, statement: Statement, call: Call): Promise<Rows> {
+    const lane = this.#open;
+    await lane.run(settings, call);
+    return lane.run(statement, call);
   }
 
   native(text: string, params: readonly unknown[], call: Call): Promise<readonly object[]> {

@@ -16,12 +16,15 @@ import {
 import type { Sql } from "@dataknobs/sql";
 import { Pool, type Within } from "./access.js";
 import { guarded } from "./errors.js";
+import { canHaveExtension, provideExtension } from "./extension.js";
+import { createIndex, dropIndex, listIndexes } from "./indexes.js";
 import { emptyLayout } from "./layout.js";
 import type { Settings } from "./options.js";
 import { Replicas } from "./replicas.js";
-import { checkServer, createIndex, dropIndex, inspect, listIndexes, openTable } from "./schema.js";
+import { checkServer, inspect, openTable } from "./schema.js";
 import { TableStore } from "./store.js";
 import { Table } from "./table.js";
+import { isVector, mostDimensions } from "./vectors.js";
 
 interface Opened {
   readonly pool: Pool;
@@ -54,20 +57,32 @@ export class PostgresBackend implements Backend<Sql> {
     throw new DataknobsError("NOT_OPEN", "The PostgreSQL backend is not open.", { backend: this.name });
   }
 
-  open({ indexes, ...call }: OpenRequest): Promise<undefined> {
+  open({ indexes, ...call }: OpenRequest): Promise<Partial<Capabilities> | undefined> {
     return guarded(async () => {
       const pool = new Pool(this.#settings);
       try {
         await checkServer((text, ...params) => pool.run({ text, params }, call));
-        const table = new Table(await openTable(pool, this.#settings, indexes, call));
+        const vectors = await this.#hasVectors(pool, indexes, call);
+        const wanted = indexes.filter(
+          (spec) => !isVector(spec) || (vectors && spec.vector.dimensions <= mostDimensions),
+        );
+        const table = new Table(await openTable(pool, this.#settings, wanted, call));
         const replicas = this.#settings.replicas.length > 0 ? new Replicas(pool, this.#settings) : undefined;
         this.#opened = { pool, replicas, table, store: new TableStore(pool, table, () => this.#lookAgain(), replicas) };
+        return vectors ? undefined : { nearest: undefined };
       } catch (error) {
         await pool.close();
         throw error;
       }
-      return undefined;
     });
+  }
+
+  /** Whether the database has pgvector, or can have it once a field is declared for vectors. */
+  async #hasVectors(pool: Pool, indexes: readonly IndexSpec[], call: Call): Promise<boolean> {
+    const { manage } = this.#settings;
+    const wanted = indexes.some(isVector);
+    if ((await provideExtension(pool, manage && wanted, call)) !== undefined) return true;
+    return manage && !wanted && (await canHaveExtension(pool, call));
   }
 
   async #lookAgain(): Promise<void> {
@@ -198,6 +213,7 @@ function capabilitiesOf(compiler: Compiler<Sql>): Capabilities {
     snapshotStreams: true,
     fullText: "indexed",
     analyzers: Object.freeze([]),
+    nearest: "approximate",
     aggregation: "native",
     percentile: "exact",
     cancel: true,

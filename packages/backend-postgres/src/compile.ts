@@ -17,6 +17,7 @@ import { valueKey } from "./keys.js";
 import { declaredAt, hasLists, type Layout } from "./layout.js";
 import { containsAny, deepEquals, mostAlternatives } from "./lists.js";
 import { compileMatch } from "./match.js";
+import { compileNearest } from "./vectors.js";
 
 export interface PostgresDialect extends Dialect {
   field(path: Path): KeyedField | undefined;
@@ -69,6 +70,7 @@ export function compilerOf(layout: Layout, dialect: PostgresDialect): Compiler<S
       like: (leaf) => (leaf.insensitive ? foldedLike(dialect, leaf) : compiler.leaf.like?.(leaf)),
     },
     match: (match) => compileMatch(layout, match),
+    nearest: (nearest) => (layout.extension === undefined ? undefined : compileNearest(layout, nearest)),
     why: ({ kind }) => (kind === "regex" ? "PostgreSQL's regular expressions are not JavaScript's" : undefined),
   };
 }

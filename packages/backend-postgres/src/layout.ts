@@ -19,6 +19,12 @@ export interface Layout {
   readonly plainId: boolean;
   /** Indexes that are there and ready. */
   readonly indexes: readonly IndexSpec[];
+  /** The schema of the extension pgvector, where the database has it. */
+  readonly extension?: string | undefined;
+  /** Indexes of vectors by their names in the database, with the lists of IVFFlat ones. */
+  readonly vectorIndexes?: ReadonlyMap<string, number>;
+  /** Of an IVFFlat index that is to be made. */
+  readonly lists?: number;
   /** What stands for these columns in a table that is not one of records: SQL. */
   readonly columns?: { readonly id: string; readonly metadata: string; readonly metadataTypes: string };
 }
@@ -56,6 +62,11 @@ export function literal(text: string): string {
   return text.includes("\\") ? `E${quoted}` : quoted;
 }
 
+/** A key of the database's own locks, by hash. */
+export function lockKey({ schema, table }: Pick<Layout, "schema" | "table">): string {
+  return String(createHash("sha256").update(`dataknobs\0${schema}\0${table}`).digest().readBigInt64BE(0));
+}
+
 function hashOf(...parts: readonly string[]): string {
   return createHash("sha256").update(parts.join("\0")).digest("hex").slice(0, 12);
 }
@@ -66,13 +77,13 @@ function slug(path: Path, ...more: readonly string[]): string {
   return `${words.slice(0, 28)}_${hashOf(pathKey(path), ...more)}`;
 }
 
-/** What an index of ours is called in the database. `lists`: of arrays and objects; `stale`: of rows without words. */
+/** What an index of ours is called in the database. `lists`: of arrays and objects; `stale`: of rows without words; `odd`: of vectors that are not fit for it. */
 export function indexName(
   { table }: Pick<Layout, "table">,
-  spec: Pick<IndexSpec, "path" | "unique" | "text">,
-  part: "main" | "lists" | "stale" = "main",
+  spec: Pick<IndexSpec, "path" | "unique" | "text" | "vector">,
+  part: "main" | "lists" | "stale" | "odd" = "main",
 ): string {
-  const kind = spec.unique ? "unique" : spec.text ? "text" : "index";
+  const kind = spec.unique ? "unique" : spec.text ? "text" : spec.vector !== undefined ? "vector" : "index";
   return `dk_${kind}_${slug(spec.path, table, kind, part)}${part === "main" ? "" : `_${part}`}`;
 }
 
@@ -80,6 +91,11 @@ export function indexName(
 export function wordColumns(path: Path): { readonly words: string; readonly of: string } {
   const name = slug(path);
   return { words: quoteIdentifier(`words_${name}`), of: quoteIdentifier(`words_of_${name}`) };
+}
+
+/** The column of a field declared for vectors. */
+export function vectorColumn({ path }: Pick<IndexSpec, "path">): string {
+  return quoteIdentifier(`vector_${slug(path)}`);
 }
 
 /** Pieces of expressions over one JSON path. */
@@ -173,7 +189,7 @@ export function sameExpression(layout: Pick<Layout, "shared" | "columns">, path:
 }
 
 export function declaredAt({ indexes }: Layout, path: Path): IndexSpec | undefined {
-  return indexes.find((index) => !index.text && samePath(index.path, path));
+  return indexes.find((index) => !index.text && index.vector === undefined && samePath(index.path, path));
 }
 
 /** Whether the path has an index of arrays and objects: where nothing says that it holds scalars. */
@@ -181,8 +197,8 @@ export function hasLists({ indexes }: Layout, path: Path): boolean {
   return indexes.some((index) => makesLists(index) && samePath(index.path, path));
 }
 
-export function makesLists({ text, unique, type }: IndexSpec): boolean {
-  return !text && !unique && type === undefined;
+export function makesLists({ text, unique, type, vector }: IndexSpec): boolean {
+  return !text && !unique && type === undefined && vector === undefined;
 }
 
 /** Milliseconds of a time column; rows of other programs have microseconds. */

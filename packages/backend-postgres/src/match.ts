@@ -64,7 +64,8 @@ export function compileMatch(layout: Layout, match: Match): ReturnType<NonNullab
   const finds = (query: string): Sql => any(columns.map((column) => sql`${column} @@ ${query}::tsquery`));
   const whole = match.mode === "any" || columns.length === 1;
   const code = whole ? finds(lexemes.join(match.mode === "any" ? " | " : " & ")) : all(lexemes.map(finds));
-  const ranks = columns.map((column) => sql`coalesce(ts_rank(${column}, ${lexemes.join(" | ")}::tsquery), 0)`);
+  // 1: a word among few counts for more than one among many
+  const ranks = columns.map((column) => sql`coalesce(ts_rank(${column}, ${lexemes.join(" | ")}::tsquery, 1), 0)`);
   scores.set(code, sql`(${join(ranks, " + ")})::float8`);
   return { code, exact: true, index: declared.map((spec) => spec?.name).join(", ") };
 }

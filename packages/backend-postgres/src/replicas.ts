@@ -42,6 +42,10 @@ export class Replicas {
     return this.#read((access) => access.run(statement, call));
   }
 
+  tuned(settings: Statement, statement: Statement, call: Call): Promise<Rows> {
+    return this.#read((access) => access.tuned(settings, statement, call));
+  }
+
   open(statement: Statement, size: number, call: Call): Promise<LaneCursor> {
     return this.#read(async (access) => {
       const cursor = await access.open(statement, size, call);

@@ -9,7 +9,7 @@ export function recordColumns(qualifier = ""): string {
   return `${qualifier}id, ${text.join(", ")}, ${qualifier}version, ${created}, ${updated}`;
 }
 
-const recordWidth = 8;
+export const recordWidth = 8;
 
 export function typesOfText(text: unknown): TypeMap | null {
   return text === null ? null : (parseJson(text as string) as TypeMap);

@@ -6,43 +6,28 @@
  * a table that is in use are made without keeping writers waiting.
  */
 import { createHash } from "node:crypto";
-import {
-  type Call,
-  DataknobsError,
-  type ExistingIndex,
-  type IndexSpec,
-  pathKey,
-  resolvePath,
-} from "@dataknobs/core/backend";
-import { quoteIdentifier } from "@dataknobs/sql";
+import { type Call, type DataknobsError, type IndexSpec, pathKey } from "@dataknobs/core/backend";
 import type { Change, Pool } from "./access.js";
-import { codeOf } from "./errors.js";
+import { createAtOnce, createIndex } from "./indexes.js";
 import type { Lane, Rows } from "./lane.js";
 import {
-  cutExpression,
   idColumn,
   indexName,
   inSchema,
-  isListed,
-  jsonPieces,
   type Layout,
   layoutVersion,
-  literal,
-  makesLists,
+  lockKey,
   ownColumns,
   pythonColumns,
-  sameExpression,
   tableOf,
-  wordColumns,
 } from "./layout.js";
+import { note, noteOf, specOf } from "./notes.js";
 import { bad, type Settings } from "./options.js";
-import { isStale, refreshWords } from "./words.js";
+import { enoughForLists, isVector, methodOf, sameVector } from "./vectors.js";
 
 type RunText = (text: string, ...params: readonly string[]) => Promise<Rows>;
 
 const oldest = 13;
-/** Of tables with fewer rows than this an index is made at once: its writers hardly wait. */
-const fewRows = 1000;
 
 export async function checkServer(run: RunText): Promise<void> {
   const [row] = await run("SELECT current_setting('server_version_num')::int, current_setting('server_encoding')");
@@ -69,6 +54,7 @@ export async function openTable(
   if (!found.own) throw notOurs(settings, "lacks this library's columns, and `manage: false` adds none");
   const missing = wanted.filter((spec) => !has(found as Layout, spec));
   if (settings.manage) {
+    missing.push(...(await lackingLists(pool, found, wanted, call)));
     for (const spec of missing) await createIndex(pool, found, spec, call);
     if (missing.length > 0) found = (await look()) ?? found;
   }
@@ -78,10 +64,29 @@ export async function openTable(
   return found;
 }
 
+/** Fields whose IVFFlat index could not be made yet, and now can. */
+async function lackingLists(
+  pool: Pool,
+  layout: Layout,
+  wanted: readonly IndexSpec[],
+  call: Call,
+): Promise<readonly IndexSpec[]> {
+  const waiting = wanted.filter(
+    (spec) =>
+      isVector(spec) &&
+      methodOf(spec) === "ivfflat" &&
+      has(layout, spec) &&
+      layout.vectorIndexes?.has(indexName(layout, spec)) !== true,
+  );
+  if (waiting.length === 0) return [];
+  const text = `SELECT 1 FROM ${tableOf(layout)} OFFSET ${enoughForLists - 1} LIMIT 1`;
+  return (await pool.run({ text, params: [] }, call)).length > 0 ? waiting : [];
+}
+
 const has = ({ indexes }: Layout, spec: IndexSpec): boolean => indexes.some((one) => sameIndex(one, spec));
 
 function sameIndex(a: IndexSpec, b: IndexSpec): boolean {
-  return pathKey(a.path) === pathKey(b.path) && a.unique === b.unique && a.text === b.text;
+  return pathKey(a.path) === pathKey(b.path) && a.unique === b.unique && a.text === b.text && sameVector(a, b);
 }
 
 interface Found extends Layout {
@@ -102,7 +107,8 @@ export async function inspect(run: RunText, settings: Settings): Promise<Found |
   const { schema, table, shared } = settings;
   const columns = await run(
     "SELECT a.attname, format_type(a.atttypid, a.atttypmod), col_description(c.oid, a.attnum), " +
-      "coalesce(nullif(l.collname, 'default'), d.datcollate) IN ('C', 'POSIX'), c.relkind::text FROM pg_attribute a " +
+      "coalesce(nullif(l.collname, 'default'), d.datcollate) IN ('C', 'POSIX'), c.relkind::text, " +
+      "(SELECT v.nspname FROM pg_extension e JOIN pg_namespace v ON v.oid = e.extnamespace WHERE e.extname = 'vector') FROM pg_attribute a " +
       "JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace " +
       "JOIN pg_database d ON d.datname = current_database() LEFT JOIN pg_collation l ON l.oid = a.attcollation " +
       "WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped",
@@ -132,12 +138,15 @@ export async function inspect(run: RunText, settings: Settings): Promise<Found |
     );
   }
   const indexes = await run(
-    "SELECT obj_description(i.indexrelid, 'pg_class') FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid " +
+    "SELECT obj_description(i.indexrelid, 'pg_class'), x.relname, coalesce(array_to_string(x.reloptions, ','), '') " +
+      "FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_class c ON c.oid = i.indrelid " +
       "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2 AND i.indisvalid",
     schema,
     table,
   );
-  const specs = indexes.map(([comment]) => specOf(comment)).filter((spec) => spec !== undefined);
+  const vectors = columns.filter(([name]) => String(name).startsWith("vector_")).map((column) => column[2]);
+  const specs = [...indexes.map(([comment]) => comment), ...vectors].map(specOf).filter((spec) => spec !== undefined);
+  const listsOf = (options: unknown): number => Number(/(?:^|,)lists=(\d+)/.exec(String(options))?.[1] ?? 100);
   return {
     schema,
     table,
@@ -145,42 +154,9 @@ export async function inspect(run: RunText, settings: Settings): Promise<Found |
     shared: known?.shared === true || (own && known === undefined && shared),
     plainId: byName.get("id")?.[3] === true,
     indexes: specs.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    extension: (columns[0]?.[5] as string | null) ?? undefined,
+    vectorIndexes: new Map(indexes.map(([, name, options]) => [name as string, listsOf(options)])),
   };
-}
-
-/** How comments of ours begin. */
-export const mark = "dataknobs ";
-
-const note = (about: object): string => literal(mark + JSON.stringify(about));
-
-export function noteOf(comment: unknown): object | undefined {
-  if (typeof comment !== "string" || !comment.startsWith(mark)) return undefined;
-  try {
-    return JSON.parse(comment.slice(mark.length)) as object;
-  } catch {
-    // a comment that somebody changed is no longer ours
-    return undefined;
-  }
-}
-
-function specOf(comment: unknown): IndexSpec | undefined {
-  const found = noteOf(comment) as
-    | {
-        readonly path?: readonly string[];
-        readonly type?: IndexSpec["type"];
-        readonly unique: boolean;
-        readonly text: boolean;
-        readonly name: string;
-      }
-    | undefined;
-  if (found?.path === undefined) return undefined;
-  const { path, type, unique, text, name } = found;
-  return { path: resolvePath(path), type, unique, text, name };
-}
-
-/** A key of the database's own locks, by hash. */
-function lockKey({ schema, table }: Settings | Layout): string {
-  return String(createHash("sha256").update(`dataknobs\0${schema}\0${table}`).digest().readBigInt64BE(0));
 }
 
 async function makeTable(lane: Lane, settings: Settings, wanted: readonly IndexSpec[]): Promise<Change<undefined>> {
@@ -230,155 +206,6 @@ async function share(run: RunText, layout: Layout): Promise<void> {
     await run(`CREATE INDEX IF NOT EXISTS ${id} ON ${table} ((${idColumn(layout)}))`);
     await run(`COMMENT ON INDEX ${inSchema(layout, id)} IS ${note({ part: "id" })}`);
   }
-}
-
-/** The parts of an index, each with what is said of it; the first has the name. */
-function partsOf(
-  layout: Layout,
-  spec: IndexSpec,
-): { readonly name: string; readonly on: string; readonly unique?: boolean }[] {
-  const { path } = spec;
-  const main = indexName(layout, spec);
-  if (spec.text) {
-    const { words, of } = wordColumns(path);
-    return [
-      { name: main, on: `USING gin (${words})` },
-      { name: indexName(layout, spec, "stale"), on: `(id) WHERE ${isStale(of)}` },
-    ];
-  }
-  const cut = `(${cutExpression(layout, path)})`;
-  if (spec.unique) return [{ name: main, unique: true, on: `(${cut}, (${sameExpression(layout, path)}))` }];
-  const parts = [{ name: main, on: `(${cut}, (${idColumn(layout)}))` }];
-  if (makesLists(spec)) {
-    const lists = `USING gin (${jsonPieces(layout, path).json} jsonb_path_ops) WHERE ${isListed(layout, path)}`;
-    parts.push({ name: indexName(layout, spec, "lists"), on: lists });
-  }
-  return parts;
-}
-
-function columnStatements(layout: Layout, { text, path }: IndexSpec): string[] {
-  if (!text) return [];
-  const { words, of } = wordColumns(path);
-  return [
-    `ALTER TABLE ${tableOf(layout)} ADD COLUMN IF NOT EXISTS ${words} tsvector, ADD COLUMN IF NOT EXISTS ${of} text`,
-  ];
-}
-
-function createStatement(
-  layout: Layout,
-  { name, on, unique }: ReturnType<typeof partsOf>[number],
-  live: boolean,
-): string {
-  const kind = `${unique === true ? "UNIQUE " : ""}INDEX ${live ? "CONCURRENTLY " : ""}IF NOT EXISTS`;
-  return `CREATE ${kind} ${quoteIdentifier(name)} ON ${tableOf(layout)} ${on}`;
-}
-
-function commentStatements(layout: Layout, spec: IndexSpec): string[] {
-  const { path, type, unique, text, name } = spec;
-  const about = { path: [path.root, ...path.segments], type, unique, text, name };
-  // the name last: with it the index is there for others
-  return partsOf(layout, spec)
-    .map(
-      (part, index) =>
-        `COMMENT ON INDEX ${inSchema(layout, part.name)} IS ${note(index === 0 ? about : { part: name })}`,
-    )
-    .reverse();
-}
-
-/** In the transaction that is open. */
-async function createAtOnce(lane: Lane, layout: Layout, spec: IndexSpec): Promise<void> {
-  const create = partsOf(layout, spec).map((part) => createStatement(layout, part, false));
-  for (const text of [...columnStatements(layout, spec), ...create, ...commentStatements(layout, spec)]) {
-    await lane.exec(text).catch((error: unknown) => refusal(error, spec));
-  }
-}
-
-function refusal(error: unknown, { name }: IndexSpec): never {
-  const about = { backend: "postgres", index: name };
-  if (codeOf(error) === "54000") {
-    const message = `The index "${name}" cannot be made: its path is too long for PostgreSQL's catalog.`;
-    throw new DataknobsError("LIMIT_EXCEEDED", message, about, { cause: error });
-  }
-  if (codeOf(error) !== "23505") throw error;
-  const message = `The unique index "${name}" cannot be made: two records have the same value there.`;
-  throw new DataknobsError("ALREADY_EXISTS", message, about);
-}
-
-/** Makes an index of a table that is in use. */
-export async function createIndex(pool: Pool, layout: Layout, spec: IndexSpec, call: Call): Promise<void> {
-  const few = await pool.run({ text: `SELECT 1 FROM ${tableOf(layout)} OFFSET ${fewRows} LIMIT 1`, params: [] }, call);
-  if (few.length > 0) await pool.use(call, (lane) => createConcurrently(lane, layout, spec, call));
-  else {
-    await pool.change(call, async (lane) => {
-      await lane.run({ text: "SELECT pg_advisory_xact_lock($1::bigint)", params: [lockKey(layout)] });
-      await createAtOnce(lane, layout, spec);
-      return { result: undefined };
-    });
-  }
-  if (spec.text) await refreshWords((statement, its) => pool.run(statement, its), { ...layout, indexes: [spec] });
-}
-
-/**
- * Without keeping writers waiting. Only one process at a time: two of these on one table, and one that waits for a
- * lock in a statement, would wait for each other's snapshots; so the lock is asked for again and again.
- */
-async function createConcurrently(lane: Lane, layout: Layout, spec: IndexSpec, call: Call): Promise<void> {
-  const lock = (fn: string): Promise<Rows> =>
-    lane.run({ text: `SELECT ${fn}($1::bigint)`, params: [lockKey(layout)] }, call);
-  while ((await lock("pg_try_advisory_lock"))[0]?.[0] !== true) await new Promise((resolve) => setTimeout(resolve, 50));
-  try {
-    for (const text of columnStatements(layout, spec)) await lane.run({ text, params: [] }, call);
-    for (const part of partsOf(layout, spec)) {
-      // one that an interrupted build left behind serves nobody and would stay for ever
-      if (await isInvalid(lane, layout, part.name)) await drop(lane, layout, part.name);
-      try {
-        await lane.run({ text: createStatement(layout, part, true), params: [] }, call);
-      } catch (error) {
-        if (codeOf(error) === "23505") await drop(lane, layout, part.name);
-        refusal(error, spec);
-      }
-    }
-    for (const text of commentStatements(layout, spec)) await lane.exec(text);
-    // what the planner knows of an expression comes with this
-    await lane.run({ text: `ANALYZE ${tableOf(layout)}`, params: [] }, call);
-  } finally {
-    // a lane that was spoiled is closed, and its locks go with it
-    if (!lane.spoiled) await lock("pg_advisory_unlock");
-  }
-}
-
-async function isInvalid(lane: Lane, layout: Layout, name: string): Promise<boolean> {
-  const text =
-    "SELECT 1 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace " +
-    "WHERE n.nspname = $1 AND c.relname = $2 AND NOT i.indisvalid";
-  return (await lane.run({ text, params: [layout.schema, name] })).length > 0;
-}
-
-async function drop(lane: Lane, layout: Layout, name: string): Promise<void> {
-  await lane.exec(`DROP INDEX CONCURRENTLY IF EXISTS ${inSchema(layout, name)}`);
-}
-
-export async function dropIndex(pool: Pool, layout: Layout, spec: IndexSpec, call: Call): Promise<void> {
-  await pool.use(call, async (lane) => {
-    for (const { name } of partsOf(layout, spec)) await drop(lane, layout, name);
-    if (!spec.text) return;
-    const { words, of } = wordColumns(spec.path);
-    await lane.exec(`ALTER TABLE ${tableOf(layout)} DROP COLUMN IF EXISTS ${words}, DROP COLUMN IF EXISTS ${of}`);
-  });
-}
-
-/** Ours, by what is said of them, and those that somebody else made. */
-export async function listIndexes(pool: Pool, { schema, table }: Layout, call: Call): Promise<ExistingIndex[]> {
-  const text =
-    "SELECT x.relname, obj_description(i.indexrelid, 'pg_class'), i.indisvalid FROM pg_index i " +
-    "JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace " +
-    "WHERE n.nspname = $1 AND c.relname = $2 AND NOT i.indisprimary ORDER BY x.relname";
-  const rows = await pool.run({ text, params: [schema, table] }, call);
-  return rows.flatMap(([name, comment, valid]): ExistingIndex[] => {
-    const spec = valid === true ? specOf(comment) : undefined;
-    if (spec !== undefined) return [{ name: spec.name, spec }];
-    return noteOf(comment) === undefined ? [{ name: name as string }] : [];
-  });
 }
 
 function notOurs({ table }: Settings, what: string): DataknobsError {

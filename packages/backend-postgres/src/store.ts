@@ -21,14 +21,15 @@ import { classifyStatement, codeOf, constraintOf, guarded } from "./errors.js";
 import { cutLength } from "./keys.js";
 import type { Lane, Rows } from "./lane.js";
 import { declaredAt, hasUnique } from "./layout.js";
-import { recordOf, withNumbers } from "./rows.js";
+import { setText } from "./pgvector.js";
+import { recordOf, recordWidth, withNumbers } from "./rows.js";
 import { countSelect, deleteStatement, readStatement } from "./select.js";
 import type { Table } from "./table.js";
 import { refreshWords, staleSelect } from "./words.js";
 import type { Run, Writer } from "./write.js";
 
 /** Where reads go; it is told of writes. */
-type Reader = Pick<Access, "run" | "open"> & { wrote?(): void };
+type Reader = Pick<Access, "run" | "tuned" | "open"> & { wrote?(): void };
 
 const rolledBack: WriteOutcome = Object.freeze({ status: "rolledBack" });
 
@@ -181,6 +182,11 @@ export class TableStore implements Store<Sql> {
 
   async *scan(request: ScanRequest<Sql>): AsyncGenerator<readonly WireRecord[], void> {
     const { limit, batchSize } = request;
+    if (request.nearest !== undefined) {
+      const records = await guarded(() => this.#nearest(request));
+      if (records.length > 0) yield records;
+      return;
+    }
     if (limit !== undefined && limit <= batchSize) {
       const records = await guarded(() => this.#page(request));
       if (records.length > 0) yield records;
@@ -214,6 +220,20 @@ export class TableStore implements Store<Sql> {
     } finally {
       await cursor.close();
     }
+  }
+
+  /** By the index; and where that came to its end before there were enough, past it. */
+  async #nearest(request: ScanRequest<Sql>): Promise<readonly WireRecord[]> {
+    const call = { signal: request.signal };
+    const { knobs, statement } = this.#table.nearest(request, false);
+    let rows: Rows | undefined;
+    if (knobs !== undefined) {
+      rows = await this.#reader.tuned({ text: setText, params: knobs }, statement, call);
+      const fitting = rows.filter((row) => row[recordWidth] === 1).length;
+      if (fitting < (request.limit as number)) rows = undefined;
+    }
+    rows ??= await this.#reader.run(this.#table.nearest(request, true).statement, call);
+    return rows.map(recordOf);
   }
 
   /** By what indexes have of the sort keys, and once more by the whole where that may have made a difference. */

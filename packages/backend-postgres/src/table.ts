@@ -4,6 +4,7 @@ import type { Sql, Statement } from "@dataknobs/sql";
 import { compilerOf, dialectOf, type PostgresDialect } from "./compile.js";
 import { type Layout, textFields } from "./layout.js";
 import { type AggregateStatement, aggregateStatement, scanSelect } from "./select.js";
+import { type NearestStatement, nearestStatement } from "./vectors.js";
 import { Writer } from "./write.js";
 
 const mostSizes = 1000;
@@ -60,7 +61,13 @@ export class Table {
   }
 
   scan(request: ScanRequest<Sql>, whole: boolean): Statement {
+    if (request.nearest !== undefined) return this.nearest(request, false).statement;
     return scanSelect(this.#layout, this.#dialect, request, whole);
+  }
+
+  /** Of a request that has a `nearest`, and so a limit. `exact`: past every index. */
+  nearest({ nearest, where, limit }: ScanRequest<Sql>, exact: boolean): NearestStatement {
+    return nearestStatement(this.#layout, nearest as Sql, where, limit as number, exact);
   }
 
   aggregate(request: AggregateRequest<Sql>): AggregateStatement {

@@ -46,6 +46,8 @@ export type {
   UpdateOptions,
   UpsertInput,
 } from "./database/writes.js";
+export type { EmbeddedField, EmbedOptions } from "./embed/options.js";
+export type { EmbeddingProgress, RefreshOptions } from "./embed/refresh.js";
 export { DataknobsError, type ErrorCode, type ErrorDetails, errorCodes } from "./errors.js";
 export {
   type EvolutionOptions,
@@ -72,6 +74,7 @@ export {
   type TracerLike,
 } from "./layers/observed.js";
 export { type RetryOptions, retrying } from "./layers/retrying.js";
+export { type TieredBackend, type TieredOptions, tiered } from "./layers/tiered.js";
 export { upgrading } from "./layers/upgrading.js";
 export type { CheckpointStore } from "./migrate/checkpoint.js";
 export type { ContentHash } from "./migrate/digest.js";

@@ -1,5 +1,17 @@
 /** The pgvector store: one table, searched exactly or by an index. */
-import { checkServer, compilerOf, dialectOf, Pool, type Rows } from "@dataknobs/backend-postgres/kit";
+import {
+  candidatesOf,
+  checkServer,
+  compilerOf,
+  dialectOf,
+  fitsIndex,
+  knobsOf,
+  mostIndexed,
+  Pool,
+  type Rows,
+  setText,
+  vectorText,
+} from "@dataknobs/backend-postgres/kit";
 import { type Call, type Compiler, DataknobsError, leafKinds } from "@dataknobs/core/backend";
 import {
   type DeleteRequest,
@@ -21,11 +33,11 @@ import {
 } from "@dataknobs/core/vector";
 import type { Sql, Statement } from "@dataknobs/sql";
 import { classify, guarded } from "./errors.js";
-import { conditionLayout, emptyLayout, mostIndexed, type VectorIndex, type VectorLayout } from "./layout.js";
-import { bad, greatest, type Settings, searchOptions } from "./options.js";
+import { conditionLayout, emptyLayout, type VectorIndex, type VectorLayout } from "./layout.js";
+import { bad, type Settings, searchOptions } from "./options.js";
 import { buildIndex, checkExtension, countUpTo, inspect, openTable } from "./schema.js";
-import { candidatesOf, countSelect, isOneOf, nearestSelect, rowSelect, rowsWhere } from "./select.js";
-import { checkVector, fitQuery, fitsIndex, rowOf, rowWidth, vectorText } from "./values.js";
+import { countSelect, isOneOf, nearestSelect, rowSelect, rowsWhere } from "./select.js";
+import { checkVector, fittingQuery, rowOf, rowWidth } from "./values.js";
 import {
   checkColumns,
   deleteStatement,
@@ -181,7 +193,7 @@ export class PgvectorBackend implements VectorBackend<Sql> {
     return guarded(async () => {
       await this.#lookForIndex(request);
       const { pool, layout } = this.#here;
-      const vectors = request.vectors.map((vector) => fitQuery(layout.metric, vector));
+      const vectors = request.vectors.map((vector) => fittingQuery(layout.metric, vector));
       const index = this.#indexFor(request, layout, vectors);
       const statement = nearestSelect(layout, vectors.map(vectorText), { ...request, exact: index === undefined });
       const rows =
@@ -302,12 +314,12 @@ export class PgvectorBackend implements VectorBackend<Sql> {
 
   /** `[setting, value]` of iterative scans and `[setting, value]` of how far an index looks. */
   #knobs(index: VectorIndex, layout: VectorLayout, { limit, tuning }: VectorSearchRequest<Sql>): string[] {
-    if (index.type === "hnsw") {
-      const least = Math.max(candidatesOf(layout, limit), Number(tuning["efSearch"] ?? this.#settings.efSearch));
-      return ["hnsw.iterative_scan", "relaxed_order", "hnsw.ef_search", String(Math.min(least, greatest.efSearch))];
-    }
-    const probes = Number(tuning["probes"] ?? this.#settings.probes ?? Math.ceil(2 * Math.sqrt(index.lists)));
-    return ["ivfflat.iterative_scan", "relaxed_order", "ivfflat.probes", String(Math.min(probes, greatest.probes))];
+    const { efSearch, probes } = this.#settings;
+    const wanted = {
+      efSearch: Number(tuning["efSearch"] ?? efSearch),
+      probes: tuning["probes"] === undefined ? probes : Number(tuning["probes"]),
+    };
+    return knobsOf(index, candidatesOf(layout, limit), wanted);
   }
 
   #buildsAlone({ index }: VectorLayout): boolean {
@@ -363,5 +375,3 @@ function writtenBefore(error: unknown, written: number): Error {
   const message = `The vectors were written, but making the index failed. ${known.message}`;
   return new DataknobsError(known.code, message, { ...known.details, written }, { cause: known });
 }
-
-const setText = "SELECT set_config($1, $2, true), set_config($3, $4, true)";

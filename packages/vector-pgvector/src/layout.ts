@@ -1,7 +1,13 @@
 /** What is known of a table of vectors, and the expressions over it: what DDL makes and what searches say agree here. */
 import { createHash } from "node:crypto";
-import type { Layout } from "@dataknobs/backend-postgres/kit";
-import type { Metric } from "@dataknobs/core/vector";
+import {
+  isHalved,
+  type Layout,
+  operatorClass,
+  operatorOf,
+  typeOf,
+  type VectorShape,
+} from "@dataknobs/backend-postgres/kit";
 import { quoteIdentifier } from "@dataknobs/sql";
 import type { ColumnNames, IndexType, Settings } from "./options.js";
 
@@ -14,13 +20,9 @@ export interface VectorIndex {
   readonly own: boolean;
 }
 
-export interface VectorLayout {
+export interface VectorLayout extends VectorShape {
   readonly schema: string;
   readonly table: string;
-  /** The schema of the extension: its types and operators are named with it, wherever searches look for names. */
-  readonly extension: string;
-  readonly dimensions: number;
-  readonly metric: Metric;
   /** Columns that are there; id and embedding always are. */
   readonly columns: Partial<ColumnNames> & Pick<ColumnNames, "id" | "embedding">;
   /** Whether another program made the table, and may write what this library would not. */
@@ -64,45 +66,20 @@ export function columnOr(column: string | undefined, otherwise: string): string 
   return column === undefined ? otherwise : quoteIdentifier(column);
 }
 
-/** The greatest that an index takes, and below it the greatest that takes whole 32-bit floats. */
-export const mostIndexed = 4000;
-const mostPlain = 2000;
-
-/** Whether an index of so many dimensions is over vectors in 16-bit floats. */
-export function isHalved({ dimensions }: Pick<VectorLayout, "dimensions">): boolean {
-  return dimensions > mostPlain;
-}
-
-const operators: { readonly [M in Metric]: string } = { cosine: "<=>", euclidean: "<->", dot: "<#>" };
-const classes: { readonly [M in Metric]: string } = { cosine: "cosine", euclidean: "l2", dot: "ip" };
-
-type Named = Pick<VectorLayout, "extension">;
-
-export function typeOf({ extension }: Named, name: "vector" | "halfvec", dimensions?: number): string {
-  return `${quoteIdentifier(extension)}.${name}${dimensions === undefined ? "" : `(${dimensions})`}`;
-}
-
-/** The raw distance, as the metric defines it: the operators of pgvector are those of the contract. */
+/** The raw distance, as the metric defines it. */
 export function distanceSql(layout: VectorLayout, query: string): string {
-  const operator = `OPERATOR(${quoteIdentifier(layout.extension)}.${operators[layout.metric]})`;
-  return `(${quoteIdentifier(layout.columns.embedding)} ${operator} ${query}::${typeOf(layout, "vector")})`;
+  return `(${quoteIdentifier(layout.columns.embedding)} ${operatorOf(layout)} ${query}::${typeOf(layout, "vector")})`;
 }
 
 /** The distance that the index orders by. */
 export function indexedDistanceSql(layout: VectorLayout, query: string): string {
   if (!isHalved(layout)) return distanceSql(layout, query);
-  const operator = `OPERATOR(${quoteIdentifier(layout.extension)}.${operators[layout.metric]})`;
   const half = typeOf(layout, "halfvec", layout.dimensions);
-  return `(${halfSql(layout)} ${operator} ${query}::${typeOf(layout, "vector")}::${half})`;
+  return `(${halfSql(layout)} ${operatorOf(layout)} ${query}::${typeOf(layout, "vector")}::${half})`;
 }
 
 function halfSql(layout: VectorLayout): string {
   return `(${quoteIdentifier(layout.columns.embedding)}::${typeOf(layout, "halfvec", layout.dimensions)})`;
-}
-
-/** The operator class that an index needs to serve the searches of this store. */
-export function operatorClass(layout: VectorLayout): string {
-  return `${isHalved(layout) ? "halfvec" : "vector"}_${classes[layout.metric]}_ops`;
 }
 
 export function indexStatement(layout: VectorLayout, name: string, settings: Settings, lists: number): string {

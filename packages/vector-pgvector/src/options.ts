@@ -125,7 +125,7 @@ const defaultColumns: ColumnNames = {
 };
 
 /** The greatest that pgvector takes. */
-export const greatest = { m: 100, efConstruction: 1000, efSearch: 1000, lists: 32_768, probes: 32_768 } as const;
+const greatest = { m: 100, efConstruction: 1000, efSearch: 1000, lists: 32_768, probes: 32_768 } as const;
 
 /** Longer names would be cut by the server, and meet. */
 const longestName = 63;

@@ -4,27 +4,31 @@
  * store, or make its index, at once.
  */
 import { createHash } from "node:crypto";
-import { codeOf, type Lane, literal, mark, noteOf, type Pool, type Rows } from "@dataknobs/backend-postgres/kit";
+import {
+  codeOf,
+  isHalved,
+  isRecent,
+  type Lane,
+  listsFor,
+  literal,
+  mark,
+  noteOf,
+  oldestPgvector,
+  operatorClass,
+  type Pool,
+  type Rows,
+  typeOf,
+} from "@dataknobs/backend-postgres/kit";
 import { type Call, DataknobsError } from "@dataknobs/core/backend";
 import type { VectorOpenRequest } from "@dataknobs/core/vector";
 import { quoteIdentifier } from "@dataknobs/sql";
-import {
-  indexNames,
-  indexStatement,
-  isHalved,
-  operatorClass,
-  tableOf,
-  typeOf,
-  type VectorIndex,
-  type VectorLayout,
-} from "./layout.js";
+import { indexNames, indexStatement, tableOf, type VectorIndex, type VectorLayout } from "./layout.js";
 import { bad, type ColumnNames, type Settings } from "./options.js";
 
 type RunText = (text: string, ...params: readonly string[]) => Promise<Rows>;
 type Shape = Pick<VectorOpenRequest, "dimensions" | "metric">;
 
 const layoutVersion = 1;
-const oldest = [0, 8] as const;
 
 /** The schema of the extension. */
 export async function checkExtension(pool: Pool, settings: Settings, call: Call): Promise<string> {
@@ -45,10 +49,9 @@ export async function checkExtension(pool: Pool, settings: Settings, call: Call)
     );
   }
   const version = String(row[0]);
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
+  if (!isRecent(version)) {
     throw bad(
-      `needs pgvector ${oldest.join(".")} or later, and the database has ${version}: ALTER EXTENSION vector UPDATE`,
+      `needs pgvector ${oldestPgvector.join(".")} or later, and the database has ${version}: ALTER EXTENSION vector UPDATE`,
     );
   }
   return row[1] as string;
@@ -346,8 +349,7 @@ export async function buildIndex(
 async function listsOf(run: RunText, layout: VectorLayout, { indexType, lists }: Settings): Promise<number> {
   if (lists !== undefined || indexType !== "ivfflat") return lists ?? 0;
   const [row] = await run(`SELECT count(*) FROM ${tableOf(layout)}`);
-  const rows = Number(row?.[0]);
-  return Math.max(1, Math.round(rows <= 1_000_000 ? rows / 1000 : Math.sqrt(rows)));
+  return listsFor(Number(row?.[0]));
 }
 
 async function drop(run: RunText, { schema }: VectorLayout, name: string): Promise<void> {

@@ -1,8 +1,8 @@
 /** The statements of reads. Pure: the same text for `explain` and for the server. */
-import { arrayText, finish } from "@dataknobs/backend-postgres/kit";
+import { arrayText, candidatesOf, finish } from "@dataknobs/backend-postgres/kit";
 import type { VectorPart } from "@dataknobs/core/vector";
 import { all, quoteIdentifier, raw, type Sql, type Statement, sql } from "@dataknobs/sql";
-import { distanceSql, indexedDistanceSql, isHalved, tableOf, type VectorLayout } from "./layout.js";
+import { distanceSql, indexedDistanceSql, tableOf, type VectorLayout } from "./layout.js";
 import { lacking } from "./schema.js";
 
 /** Rows of the scope that satisfy the condition. */
@@ -53,14 +53,6 @@ export interface Nearest {
   readonly limit: number;
   /** Past every index. */
   readonly exact: boolean;
-}
-
-/**
- * How many an index is asked for, to be put into order: filtered, it gives what it comes across, in the order of its
- * rounds, and the nearest of 1 % of the rows are often in a later one. In 16-bit floats its order is a rough one, too.
- */
-export function candidatesOf(layout: VectorLayout, limit: number): number {
-  return isHalved(layout) ? 2 * limit + 20 : 2 * limit;
 }
 
 /**

@@ -1,28 +1,19 @@
 /** Vectors and rows as PostgreSQL takes and gives them. Columns come as text, so that no setting of a client matters. */
+import {
+  fitQuery,
+  greatestHalf,
+  isHalved,
+  leastHalf,
+  longest,
+  peakOf,
+  shortest,
+} from "@dataknobs/backend-postgres/kit";
 import { DataknobsError, type JsonObject, parseJson, type TypeMap } from "@dataknobs/core/backend";
 import { type Metric, normOf, type PartialRow } from "@dataknobs/core/vector";
-import { isHalved, type VectorLayout } from "./layout.js";
-
-/** `[1,2,3]`: every 32-bit float comes back as it was. */
-export function vectorText(vector: Float32Array): string {
-  return `[${vector.join(",")}]`;
-}
+import type { VectorLayout } from "./layout.js";
 
 function vectorOfText(text: string): Float32Array {
   return Float32Array.from(JSON.parse(text) as number[]);
-}
-
-// pgvector squares and sums in 32-bit floats: beyond these lengths it gets infinity or nothing, and no error
-const longest = 2 ** 62;
-const shortest = 2 ** -62;
-/** What a 16-bit float holds, and below what it holds with fewer digits. */
-const greatestHalf = 65_504;
-const leastHalf = 2 ** -14;
-
-function peakOf(vector: Float32Array): number {
-  let peak = 0;
-  for (const number of vector) peak = Math.max(peak, Math.abs(number));
-  return peak;
 }
 
 /** Refuses a vector that pgvector would keep and then measure wrongly. `indexed`: by an index, now or later. */
@@ -42,17 +33,11 @@ export function checkVector(layout: VectorLayout, id: string, vector: Float32Arr
   );
 }
 
-/** The query as pgvector can measure it: under cosine, where length means nothing, of a length about 1. */
-export function fitQuery(metric: Metric, vector: Float32Array): Float32Array {
-  const length = normOf(vector);
-  if (length <= longest && (metric !== "cosine" || length >= shortest)) return vector;
-  if (metric !== "cosine") throw outOfRange("INVALID_QUERY", "The query vector", "long", {});
-  return vector.map((number) => number / length);
-}
-
-/** Whether an index in 16-bit floats can look for it. */
-export function fitsIndex(layout: VectorLayout, vector: Float32Array): boolean {
-  return !isHalved(layout) || (peakOf(vector) <= greatestHalf && peakOf(vector) >= leastHalf);
+/** The query as pgvector can measure it. */
+export function fittingQuery(metric: Metric, vector: Float32Array): Float32Array {
+  const fitting = fitQuery(metric, vector);
+  if (fitting === undefined) throw outOfRange("INVALID_QUERY", "The query vector", "long", {});
+  return fitting;
 }
 
 function outOfRange(

@@ -1,13 +1,12 @@
 /** The statements of writes. */
-import { arrayOrNull, arrayText, finish } from "@dataknobs/backend-postgres/kit";
+import { arrayOrNull, arrayText, finish, typeOf, vectorText } from "@dataknobs/backend-postgres/kit";
 import { escapeSegment, type JsonObject, type TypeMap } from "@dataknobs/core/backend";
 import type { VectorRow } from "@dataknobs/core/vector";
 import { quoteIdentifier, raw, type Sql, type Statement, sql } from "@dataknobs/sql";
-import { columnOr, tableOf, typeOf, type VectorLayout } from "./layout.js";
+import { columnOr, tableOf, type VectorLayout } from "./layout.js";
 import type { ColumnNames } from "./options.js";
 import { lacking } from "./schema.js";
 import { isOneOf, rowsWhere } from "./select.js";
-import { vectorText } from "./values.js";
 
 /** Numbers in one statement: a few megabytes of text. */
 const mostNumbers = 250_000;

@@ -9,6 +9,29 @@ export { compilerOf, dialectOf } from "../compile.js";
 export { classify, codeOf } from "../errors.js";
 export type { Lane, Rows } from "../lane.js";
 export { type Layout, literal } from "../layout.js";
+export { mark, noteOf } from "../notes.js";
 export { fromUrl, optionSpecs, type PostgresOptions, settingsOf } from "../options.js";
-export { checkServer, mark, noteOf } from "../schema.js";
+export {
+  candidatesOf,
+  fitQuery,
+  fitsIndex,
+  greatestHalf,
+  isHalved,
+  isRecent,
+  knobsOf,
+  leastHalf,
+  listsFor,
+  longest,
+  mostIndexed,
+  oldestPgvector,
+  operatorClass,
+  operatorOf,
+  peakOf,
+  setText,
+  shortest,
+  typeOf,
+  type VectorShape,
+  vectorText,
+} from "../pgvector.js";
+export { checkServer } from "../schema.js";
 export { finish } from "../select.js";

@@ -103,7 +103,8 @@ function planNearest<P>(query: LoweredQuery, nearest: Nearest, backend: Planner<
     match === undefined
       ? undefined
       : planQuery({ ...unpaged, match, select: select && [...select, ...match.fields] }, backend, batchSize);
-  const fetch = compiled === undefined ? undefined : nearest.k + spare(nearest.k);
+  // an index that approximates promises no places that rounding could change
+  const fetch = compiled === undefined ? undefined : nearest.k + (compiled.exact ? spare(nearest.k) : 0);
   return {
     ...candidates,
     query,
