@@ -27,9 +27,13 @@ export function compileNearest(
   return { code, exact: true, index: spec?.name };
 }
 
-/** Which rows: told by themselves, so that the whole of a row is read of the few that are near. */
-export function nearestRows(source: Sql, distance: Sql, where: Sql | undefined, limit: number): Sql {
-  const { column } = distance as NearestSql;
+/**
+ * The whole of the rows that are near, read when they are known: in one step DuckDB reads the JSON of all rows for them,
+ * and so it does where it may merge the two.
+ */
+export function nearestSelect(column: Sql, source: Sql, distance: Sql, where: Sql | undefined, limit: number): Sql {
+  const { column: vectors } = distance as NearestSql;
   const filter = where === undefined ? raw("") : sql` AND (${where})`;
-  return sql`rowid IN (SELECT rowid FROM ${source} WHERE ${column} IS NOT NULL${filter} ORDER BY ${distance}, id LIMIT ${raw(String(limit))})`;
+  const near = sql`SELECT id FROM ${source} WHERE ${vectors} IS NOT NULL${filter} ORDER BY ${distance}, id LIMIT ${raw(String(limit))}`;
+  return sql`WITH near AS MATERIALIZED (${near}) SELECT ${column} FROM ${source} WHERE id IN (SELECT id FROM near)`;
 }

@@ -5,7 +5,7 @@ import type { DuckDialect } from "./compile.js";
 import { oddMark } from "./fields.js";
 import { orderBy } from "./keyset.js";
 import type { Layout } from "./layout.js";
-import { nearestRows } from "./nearest.js";
+import { nearestSelect } from "./nearest.js";
 
 /** Text and parameters. `clean`: no row of the table is odd. */
 export function finish(part: Sql, clean: boolean): Statement {
@@ -30,8 +30,7 @@ export function scanSelect(layout: Layout, dialect: DuckDialect, request: ScanRe
   const source = raw(layout.source);
   let rows = sql`SELECT * FROM ${source}`;
   if (nearest !== undefined) {
-    const near = sql`${rows} WHERE ${nearestRows(source, nearest, where, limit ?? 1)}`;
-    return finish(sql`SELECT ${recordColumn(layout)} FROM (${near})`, clean);
+    return finish(nearestSelect(recordColumn(layout), source, nearest, where, limit ?? 1), clean);
   }
   if (where !== undefined) rows = sql`${rows} WHERE ${where}`;
   if (order.length > 0) rows = sql`${rows} ORDER BY ${orderBy(dialect, order, clean)}`;

@@ -20,8 +20,6 @@ export interface FieldStoreOptions extends Omit<VectorSettings, "signal" | "time
   readonly scopeField?: PathInput | undefined;
 }
 
-type AnyDatabase = Pick<Database<never, never>, typeof internals>;
-
 /**
  * A vector store over a field of a database's data. A row is a record with a vector of these dimensions there; its
  * metadata are the record's metadata, which filters ask for. To add to a record that is there keeps its other fields;
@@ -38,7 +36,7 @@ type AnyDatabase = Pick<Database<never, never>, typeof internals>;
  * const store = vectorStoreOf(db, "embedding");
  * await store.add([{ id: "a", vector: embedding, text: "A quick fox.", metadata: { lang: "en" } }]);
  */
-export function vectorStoreOf(db: AnyDatabase, path: PathInput, options: FieldStoreOptions = {}): VectorStore {
+export function vectorStoreOf<I, T>(db: Database<I, T>, path: PathInput, options: FieldStoreOptions = {}): VectorStore {
   const { text: _, scopeField: __, ...settings } = options;
   const { backend, declared } = backendOver(db, path, options);
   const { dimensions = declared?.dimensions, metric = declared?.metric } = settings;
@@ -54,16 +52,16 @@ export function vectorStoreOf(db: AnyDatabase, path: PathInput, options: FieldSt
  * The same as a backend, for `openVectorStore` and the suite of vector stores: dimensions and metric are those that it is
  * opened with. Errors: as `vectorStoreOf`.
  */
-export function vectorBackendOf(
-  db: AnyDatabase,
+export function vectorBackendOf<I, T>(
+  db: Database<I, T>,
   path: PathInput,
   options: Pick<FieldStoreOptions, "text" | "scopeField"> = {},
 ): VectorBackend {
   return backendOver(db, path, options).backend;
 }
 
-function backendOver(
-  db: AnyDatabase,
+function backendOver<I, T>(
+  db: Database<I, T>,
   path: PathInput,
   { text = "text", scopeField = "scope", dimensions, metric }: FieldStoreOptions,
 ): { readonly backend: FieldVectors; readonly declared: VectorDeclaration | undefined } {
