@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sqlite } from "@dataknobs/backend-sqlite";
-import { type Database, openDatabase, openDatabaseSync } from "@dataknobs/core";
+import { type Database, migrate, openDatabase, openDatabaseSync, type Query } from "@dataknobs/core";
 import type { Backend } from "@dataknobs/core/backend";
 import { testVectorBackend } from "@dataknobs/core/conformance";
 import { type VectorBackend, vectorBackendOf } from "@dataknobs/core/vector";
@@ -128,4 +128,26 @@ describe("the table of vectors", () => {
     );
     assert.equal(again.explain({ nearest }).nearest.how, "pushed");
   });
+
+  it("a migration keeps vectors bit for bit, and finds them at once", async () => {
+    const bits = Uint32Array.from({ length: 4096 }, (_, n) => Math.imul(n + 1, 0x9e3779b1) >>> 0);
+    // any bits but those of infinities, of what is no number, and of the negative zero
+    const numbers = new Float32Array(bits.buffer).map((one) => (Number.isFinite(one) && one !== 0 ? one : 1));
+    const vectors = Array.from({ length: 512 }, (_, n) => numbers.slice(n * 8, n * 8 + 8));
+    const declared = { indexes: [{ path: "e", vector: { dimensions: 8, metric: "euclidean" } }] } as const;
+    await using source = await openDatabase(onThisThread(), declared);
+    await using target = await openDatabase(onThisThread(), declared);
+    await source.createMany(vectors.map((e, n) => ({ id: `r${n}`, data: { e } })));
+    await migrate(source, target, { verify: "content" });
+    const bytes = (one: unknown): number[] => [...new Uint8Array((one as Float32Array).slice().buffer)];
+    for (const [n, e] of vectors.entries()) {
+      assert.deepEqual(bytes((await target.read(`r${n}`))?.data["e"]), bytes(e));
+    }
+    const asked = { nearest: { path: "e", vector: [...(vectors[7] as Float32Array)], k: 9 } };
+    assert.deepEqual(await idsAndScores(target, asked), await idsAndScores(source, asked));
+  });
 });
+
+async function idsAndScores(db: Database, asked: Query): Promise<unknown[]> {
+  return (await db.search(asked)).map(({ id, score }) => [id, score]);
+}
