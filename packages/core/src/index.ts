@@ -111,6 +111,7 @@ export { SyncDatabase, SyncTransaction } from "./sync/database.js";
 export { openDatabaseSync, type TypedSyncDatabase } from "./sync/open.js";
 export { registerVectorBackend, vectorBackendNames } from "./vector/define.js";
 export type { VectorExplanation } from "./vector/explain.js";
+export { type FieldStoreOptions, vectorStoreOf } from "./vector/field-store.js";
 export { type Fused, type FusionOptions, type Ranked, reciprocalRankFusion, weightedFusion } from "./vector/fusion.js";
 export type { VectorInput } from "./vector/matrix.js";
 export { type Metric, metrics } from "./vector/metric.js";
