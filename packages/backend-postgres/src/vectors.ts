@@ -91,7 +91,7 @@ function indexed(layout: Layout, spec: VectorSpec): string {
   const shape = shapeOf(layout, spec);
   const column = vectorColumn(spec);
   if (!isHalved(shape)) return column;
-  return `(CASE WHEN ${isFitting(layout, spec)} THEN ${column}::${typeOf(shape, "halfvec", shape.dimensions)} END)`;
+  return `((CASE WHEN ${isFitting(layout, spec)} THEN ${column} END)::${typeOf(shape, "halfvec", shape.dimensions)})`;
 }
 
 /** The parts of its index; the second is there where the engine has one for it. */
