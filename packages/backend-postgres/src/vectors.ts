@@ -79,9 +79,9 @@ export function addColumn(layout: Layout, spec: VectorSpec): string {
 }
 
 /** That pgvector, and an index, measure it rightly; NULL without a vector. */
-function isFitting(layout: Layout, spec: VectorSpec): string {
+function isFitting(layout: Layout, spec: VectorSpec, column: string = vectorColumn(spec)): string {
   const shape = shapeOf(layout, spec);
-  const norm = `${quoteIdentifier(shape.extension)}.vector_norm(${vectorColumn(spec)})`;
+  const norm = `${quoteIdentifier(shape.extension)}.vector_norm(${column})`;
   const halved = methodOf(spec) !== undefined && isHalved(shape);
   const least = shape.metric !== "cosine" ? 0 : halved ? 2 ** -8 : shortest;
   return `${norm} BETWEEN ${least}::float8 AND ${halved ? greatestHalf : longest}::float8`;
@@ -91,7 +91,7 @@ function indexed(layout: Layout, spec: VectorSpec): string {
   const shape = shapeOf(layout, spec);
   const column = vectorColumn(spec);
   if (!isHalved(shape)) return column;
-  return `(CASE WHEN ${isFitting(layout, spec)} THEN ${column}::${typeOf(shape, "halfvec", shape.dimensions)} END)`;
+  return `((CASE WHEN ${isFitting(layout, spec)} THEN ${column} END)::${typeOf(shape, "halfvec", shape.dimensions)})`;
 }
 
 /** The parts of its index; the second is there where the engine has one for it. */
@@ -103,10 +103,8 @@ export function vectorParts(layout: Layout, spec: VectorSpec): { readonly name: 
   const on = isHalved(shape) ? `(${indexed(layout, spec)})` : indexed(layout, spec);
   const options = method === "ivfflat" ? ` WITH (lists = ${layout.lists})` : "";
   const classed = `${on} ${quoteIdentifier(shape.extension)}.${operatorClass(shape)}`;
-  parts.push({
-    name: indexName(layout, spec),
-    on: `USING ${method} (${classed})${options} WHERE ${isFitting(layout, spec)}`,
-  });
+  // of all rows: how many a condition on lengths leaves, the planner cannot know, and would think too few
+  parts.push({ name: indexName(layout, spec), on: `USING ${method} (${classed})${options}` });
   return parts;
 }
 
@@ -145,8 +143,8 @@ export interface NearestStatement {
 /**
  * Those nearest by what pgvector measures, each with a 1 behind it, and every odd one, with a 0. `past` the index.
  *
- * The limit stands in the text: a plan for any limit would be one for a tenth of the table, without the index. The inner
- * selection gives whole columns and the outer one their texts, which would else be made of every row that is measured.
+ * The limit stands in the text: a plan for any limit would be one for a tenth of the table, without the index. Inner
+ * selections give whole columns and the outer one their texts, which would else be made of every row that is measured.
  */
 export function nearestStatement(
   layout: Layout,
@@ -173,12 +171,15 @@ export function nearestStatement(
   const order = isHalved(shape)
     ? `${indexed(layout, spec)} ${operator} $1::${type}::${half}`
     : `${column} ${operator} $1::${type}`;
+  const limited = (count: number): Sql => raw(`LIMIT ${count}`);
   const found = exact
     ? // adding zero hides the order from indexes
-      sql`SELECT ${raw(columns)}, ${distance} + 0 AS distance ${rows(fitting)} ORDER BY distance, id COLLATE "C" LIMIT ${raw(String(most))}`
-    : sql`SELECT ${raw(columns)}, ${distance} AS distance ${rows(fitting)} ORDER BY ${raw(order)} LIMIT ${raw(String(candidatesOf(shape, most)))}`;
+      sql`SELECT ${raw(columns)}, ${distance} + 0 AS distance ${rows(fitting)} ORDER BY distance, id COLLATE "C" ${limited(most)}`
+    : sql`SELECT ${raw(columns)}, ${raw(column)} AS vector, ${distance} AS distance ${rows(`${column} IS NOT NULL`)} ORDER BY ${raw(order)} ${limited(candidatesOf(shape, most))}`;
   const shown = raw(recordColumns("near."));
-  const near = sql`(SELECT ${shown}, 1 FROM (${found}) AS near ORDER BY near.distance + 0, near.id COLLATE "C" LIMIT ${raw(String(most))})`;
+  const fit = exact ? raw("") : raw(`WHERE ${isFitting(layout, spec, "found.vector")} `);
+  const ordered = sql`SELECT * FROM (${found}) AS found ${fit}ORDER BY distance + 0, id COLLATE "C" ${limited(most)}`;
+  const near = sql`(SELECT ${shown}, 1 FROM (${exact ? found : ordered}) AS near)`;
   const odd = sql`(SELECT ${raw(recordColumns())}, 0 ${rows(`NOT (${fitting})`)})`;
   const statement = finish(sql`${near} UNION ALL ${odd}`);
   if (exact) return { knobs: undefined, statement };
