@@ -28,6 +28,14 @@ const operands = {
   not_exists: undefined,
 };
 
+/** Backends that are more than one thing: a column of the table each, and what the suite's groups are called. */
+const variants = {
+  "backend-s3": [
+    { title: "s3 objects", options: { layout: "objects" } },
+    { title: "s3 segments", options: { layout: "segments", prefix: "segments" } },
+  ],
+};
+
 /** The checks as named cases among the tests. */
 export async function runMatrix(results) {
   const report = new Report();
@@ -72,7 +80,7 @@ async function matrix(formerSuiteRow) {
   const folder = mkdtempSync(join(tmpdir(), "dataknobs-matrix-"));
   try {
     for (const name of packages("backend-")) {
-      backends.push(await describeBackend(core, name, folder));
+      for (const variant of variants[name] ?? [{}]) backends.push(await describeBackend(core, name, folder, variant));
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -114,14 +122,14 @@ function optionsFor(name, definition, temporary) {
 }
 
 /** Opens the backend with one field declared and asks what becomes of every operator. */
-async function describeBackend({ openDatabase, operators, where }, folder, temporary) {
+async function describeBackend({ openDatabase, operators, where }, folder, temporary, { title, options = {} }) {
   const name = folder.slice("backend-".length);
   const entry = pathToFileURL(join("packages", folder, "dist", "index.js")).href;
   const module = await import(entry).catch((error) => {
     throw new Error(`packages/${folder} cannot be imported; is it built? ${error.message}`, { cause: error });
   });
   const factory = module[name];
-  const backend = factory(optionsFor(name, factory.definition, temporary));
+  const backend = factory({ ...optionsFor(name, factory.definition, temporary), ...options });
   const sync = backend.capabilities.synchronous || backend.toSync !== undefined;
   const db = await openDatabase(backend, { indexes: [{ path: "declared" }] });
   try {
@@ -136,12 +144,12 @@ async function describeBackend({ openDatabase, operators, where }, folder, tempo
         return explain({ where: where(path, op, value) }).clauses.every((clause) => clause.how === "pushed");
       });
     return {
-      name: `[${name}](packages/${folder}/README.md)`,
+      name: `[${title ?? name}](packages/${folder}/README.md)`,
       can: db.capabilities,
       sync,
       operators: Object.fromEntries(operators.map((op) => [op, operator(op)])),
       order: how((explain, path) => explain({ sort: [{ path }] }).sort.how === "pushed"),
-      suite: suiteResult(folder),
+      suite: suiteResult(folder, title),
     };
   } finally {
     await db.close();
@@ -161,11 +169,11 @@ function operatorRows(backends) {
 }
 
 /** What the suite found, by the package's last whole test run; `undefined` where there was none. */
-function suiteResult(folder) {
+function suiteResult(folder, title = "") {
   const file = join("packages", folder, ".results", "jest.json");
   if (!existsSync(file)) return undefined;
   const tests = JSON.parse(readFileSync(file, "utf8")).testResults.flatMap((suite) => suite.assertionResults);
-  const cases = tests.filter(({ fullName }) => fullName.includes("conformance"));
+  const cases = tests.filter(({ fullName }) => fullName.startsWith(title) && fullName.includes("conformance"));
   if (cases.length === 0) return "not joined";
   if (cases.some(({ status }) => status !== "passed")) return "fails";
   const deviations = new Set(

@@ -32,6 +32,7 @@ export const s3: BackendFactory<S3Options> = defineBackend<S3Options>({
 export { type Lifecycle, lifecycle, setLifecycle } from "./objects/lifecycle.js";
 export { type RecordVersion, readVersion, restore, setVersioning, versioning, versions } from "./objects/versions.js";
 export type { Compaction } from "./segments/compact.js";
+export { download } from "./segments/download.js";
 export {
   compact,
   type SegmentFile,

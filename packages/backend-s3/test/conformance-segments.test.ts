@@ -48,7 +48,7 @@ function suite(
       // statistics only ever narrow: every clause is one of core's in the end, and the case wants "pushed"
       "differential/has-asked-for-every-operator-and-pair-of-classes": {
         because: "never",
-        reason: "statistics narrow what is read and select nothing exactly",
+        reason: "Parquet's statistics narrow what is read and select nothing exactly",
       },
     },
   });

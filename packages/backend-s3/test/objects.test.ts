@@ -473,7 +473,7 @@ describe("opening", () => {
       { ...good, partSize: 1000 },
       { ...good, storageClass: "GLACIER" },
       { ...good, sseKmsKeyId: "k" },
-      { ...good, layout: "segments" },
+      { ...good, layout: "rows" },
       { ...good, buckte: "x" },
       { ...good, client },
       { bucket: "people", client: {} },

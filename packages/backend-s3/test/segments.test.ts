@@ -312,7 +312,9 @@ describe("a reader that is overtaken by a collection", () => {
     proxy.faults = (method, url) =>
       method === "GET" && url.includes("/segments/") && left-- > 0 ? { before: rewrite } : undefined;
     assert.equal((await reader.read("p000007"))?.data["n"], 7);
-    assert.equal(proxy.made, 1);
+    left = 1;
+    assert.equal((await reader.search({ where: where("n", "<", 3) })).length, 3);
+    assert.equal(proxy.made, 2);
     const stream = reader.stream()[Symbol.asyncIterator]();
     await stream.next();
     await rewrite();

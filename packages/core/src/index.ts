@@ -46,6 +46,8 @@ export type {
   UpdateOptions,
   UpsertInput,
 } from "./database/writes.js";
+export type { EmbeddedField, EmbedOptions } from "./embed/options.js";
+export type { EmbeddingProgress, RefreshOptions } from "./embed/refresh.js";
 export { DataknobsError, type ErrorCode, type ErrorDetails, errorCodes } from "./errors.js";
 export {
   type EvolutionOptions,
@@ -72,6 +74,7 @@ export {
   type TracerLike,
 } from "./layers/observed.js";
 export { type RetryOptions, retrying } from "./layers/retrying.js";
+export { type TieredBackend, type TieredOptions, tiered } from "./layers/tiered.js";
 export { upgrading } from "./layers/upgrading.js";
 export type { CheckpointStore } from "./migrate/checkpoint.js";
 export type { ContentHash } from "./migrate/digest.js";
@@ -108,6 +111,7 @@ export { SyncDatabase, SyncTransaction } from "./sync/database.js";
 export { openDatabaseSync, type TypedSyncDatabase } from "./sync/open.js";
 export { registerVectorBackend, vectorBackendNames } from "./vector/define.js";
 export type { VectorExplanation } from "./vector/explain.js";
+export { type FieldStoreOptions, vectorStoreOf } from "./vector/field-store.js";
 export { type Fused, type FusionOptions, type Ranked, reciprocalRankFusion, weightedFusion } from "./vector/fusion.js";
 export type { VectorInput } from "./vector/matrix.js";
 export { type Metric, metrics } from "./vector/metric.js";

@@ -6,6 +6,7 @@ import { testBackend } from "../src/conformance/index.js";
 import {
   cached,
   DataknobsError,
+  type Fields,
   type OperationMessage,
   observed,
   openDatabase,
@@ -48,6 +49,10 @@ function flaky(inner: Backend, { every, lose = false }: { every: number; lose?: 
   });
 }
 
+function nested(depth: number): Fields {
+  return depth === 0 ? {} : { a: nested(depth - 1) };
+}
+
 describe("cached", () => {
   testBackend({ describe, it, open: () => cached(new Tiny()), capabilities, modes: ["plain"], runs });
   testBackend({
@@ -60,6 +65,15 @@ describe("cached", () => {
     runs,
   });
   testBackend({ describe, it, open: () => cached(new Bare()), modes: ["plain"], runs });
+  testBackend({
+    describe,
+    it,
+    open: () => cached(new Tiny(), { store: new Tiny() }),
+    capabilities: { ...capabilities, synchronous: false },
+    modes: ["plain"],
+    runs,
+  });
+  testBackend({ describe, it, open: () => cached(new Bare(), { store: new Bare() }), modes: ["plain"], runs });
 
   it("reads a record once, and again after a write", async () => {
     const tiny = new Tiny();
@@ -155,8 +169,68 @@ describe("cached", () => {
     assert.deepEqual((await db.read("a"))?.data, { n: 2 });
   });
 
+  it("keeps records in a store of another kind, whole, and for as long as told", async () => {
+    const [tiny, store] = [new Tiny(), new Bare()];
+    const backend = cached(tiny, { store, ttl: 30 });
+    await using other = await openDatabase(tiny);
+    await using db = await openDatabase(backend);
+    const data = { at: new Date(5), big: 2n ** 70n, vector: Float32Array.of(0.1), none: null, deep: nested(60) };
+    await db.create(data, { id: "a", metadata: { m: Uint8Array.of(1) } });
+    const first = await db.read("a");
+    assert.deepEqual(await db.read("a"), first);
+    assert.deepEqual([first?.data, first?.metadata], [data, { m: Uint8Array.of(1) }]);
+    assert.deepEqual(backend.cacheCounts(), { hits: 1, misses: 1 });
+    await other.update("a", { n: 2 });
+    assert.deepEqual((await db.read("a"))?.data, data);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.deepEqual((await db.read("a"))?.data, { n: 2 });
+    await db.updateWhere({ and: [] }, { n: 3 });
+    assert.deepEqual((await db.read("a"))?.data, { n: 3 });
+    await db.transaction((tx) => tx.patch("a", { n: 4 }));
+    assert.deepEqual((await db.readMany(["a", "b"]))[0]?.data, { n: 4 });
+    await db.clear();
+    assert.equal(await db.read("a"), undefined);
+  });
+
+  it("what a read that was under way brings into the store is not kept after a write", async () => {
+    const [tiny, store] = [new Tiny(), new Tiny()];
+    let answer: () => void = () => undefined;
+    let slow = false;
+    const backend = cached(
+      forward(tiny, {
+        read: (ids) => {
+          const rows = tiny.read(ids);
+          if (!slow) return rows;
+          return new Promise<(WireRecord | undefined)[]>((resolve) => {
+            answer = () => resolve(rows);
+          });
+        },
+      }),
+      { store },
+    );
+    await using db = await openDatabase(backend);
+    await db.create({ n: 1 }, { id: "a" });
+    slow = true;
+    const asked = db.read("a");
+    await new Promise((resolve) => setImmediate(resolve));
+    slow = false;
+    await db.update("a", { n: 2 });
+    answer();
+    assert.deepEqual((await asked)?.data, { n: 1 });
+    assert.deepEqual((await db.read("a"))?.data, { n: 2 });
+    assert.deepEqual((await db.read("a"))?.data, { n: 2 });
+    assert.equal(store.records.size, 1);
+  });
+
   it("refuses options that it does not have", () => {
-    for (const options of [{ maxEntry: 1 }, { maxEntries: 0 }, { ttl: -1 }]) {
+    const store = new Tiny();
+    for (const options of [
+      { store, maxEntries: 5 },
+      { store: {} as Backend },
+      { maxEntry: 1 },
+      { maxEntries: 0 },
+      { ttl: -1 },
+    ]) {
       assert.throws(
         () => cached(new Tiny(), options),
         (error) => DataknobsError.is(error, "INVALID_CONFIG"),

@@ -1,6 +1,6 @@
 // The layout segments of the S3 backend: speed against raw uploads, and what each operation asks of the server, beside the
 // layout objects. Prices are Amazon's list prices for us-east-1, of requests alone: bytes cost nothing within a region.
-import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import { DeleteObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { compact, s3, storage } from "@dataknobs/backend-s3";
 import { openDatabase, where } from "@dataknobs/core";
 import { makePeople } from "../data.mjs";
@@ -32,11 +32,12 @@ export default async function measure(bench, { rows }) {
       { indexes },
     );
 
+  const Key = `bench-raw-${crypto.randomUUID()}`;
   const put = async (Body) => {
-    const Key = `bench-raw-${folders++}`;
     await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body, IfNoneMatch: "*" }));
     return inputs.length;
   };
+  const remove = () => client.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
   const lines = () => Buffer.from(inputs.map(({ id, data }) => JSON.stringify({ id, data })).join("\n"));
   const text = lines();
   const createMany = {
@@ -53,13 +54,13 @@ export default async function measure(bench, { rows }) {
     against: "one put of the same records as bytes made before",
     goal: { atLeast: 0.5 },
     ours: createMany,
-    theirs: { setUp: () => undefined, run: () => put(text), tearDown: () => undefined },
+    theirs: { setUp: () => undefined, run: () => put(text), tearDown: remove },
   });
   await bench.compare({
     what,
     against: "JSON.stringify of each and one put",
     ours: createMany,
-    theirs: { setUp: () => undefined, run: () => put(lines()), tearDown: () => undefined },
+    theirs: { setUp: () => undefined, run: () => put(lines()), tearDown: remove },
   });
 
   const asked = {

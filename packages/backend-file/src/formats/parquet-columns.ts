@@ -64,7 +64,8 @@ export function toColumns(
     const column = makeColumn(segments, records);
     if (column !== undefined && !columns.some(({ field }) => field.name === column.field.name)) columns.push(column);
   }
-  return { columns, rests: records.map((record, row) => restOf(record, row, columns)) };
+  const rest = restWriter(columns);
+  return { columns, rests: records.map(rest) };
 }
 
 function candidates(
@@ -75,9 +76,9 @@ function candidates(
   for (const { path } of declared) {
     if (path.root === "data" && path.segments.length > 0) paths.set(path.pointer, path.segments);
   }
-  for (const { data } of records) {
-    for (const name of Object.keys(data)) paths.set(`/${escapeSegment(name)}`, [name]);
-  }
+  const names = new Set<string>();
+  for (const { data } of records) for (const name of Object.keys(data)) names.add(name);
+  for (const name of names) paths.set(`/${escapeSegment(name)}`, [name]);
   return [...paths.values()].filter((segments) => segments.length > 1 || !reserved.has(segments[0] as string));
 }
 
@@ -160,19 +161,53 @@ function fromCell(
   }
 }
 
+/** What is left of a record when the columns have their cells of it; `undefined`: nothing. */
+function restWriter(columns: readonly Column[]): (record: WireRecord, row: number) => Rest | undefined {
+  const plain = new Map<string, readonly Cell[]>();
+  const deep = columns.filter(({ field }) => field.segments.length > 1);
+  for (const { field, cells } of columns)
+    if (field.segments.length === 1) plain.set(field.segments[0] as string, cells);
+  const pointers = columns.map(({ field }) => field.segments.map((segment) => `/${escapeSegment(segment)}`).join(""));
+  return (record, row) => {
+    let data: { [name: string]: Json } | undefined;
+    for (const name of Object.keys(record.data)) {
+      const cells = plain.get(name);
+      if (cells !== undefined && cells[row] !== null) continue;
+      // the keys of an own map: __proto__ is one like any other
+      data ??= {};
+      if (name === "__proto__") return restOf(record, row, columns);
+      data[name] = record.data[name] as Json;
+    }
+    if (deep.some(({ cells }) => cells[row] !== null)) return restOf(record, row, columns);
+    return joined(record, data, () => new Set(pointers.filter((_, index) => columns[index]?.cells[row] !== null)));
+  };
+}
+
 function restOf(record: WireRecord, row: number, columns: readonly Column[]): Rest | undefined {
   const held = columns.filter(({ cells }) => cells[row] !== null);
   const data = without(
     record.data,
     held.map(({ field }) => field.segments),
   );
-  const pointers = new Set(
-    held.map(({ field }) => field.segments.map((segment) => `/${escapeSegment(segment)}`).join("")),
+  return joined(
+    record,
+    Object.keys(data).length > 0 ? data : undefined,
+    () => new Set(held.map(({ field }) => field.segments.map((segment) => `/${escapeSegment(segment)}`).join(""))),
   );
-  const types = Object.entries(record.types ?? {}).filter(([pointer]) => !pointers.has(pointer));
+}
+
+function joined(
+  record: WireRecord,
+  data: JsonObject | undefined,
+  heldPointers: () => ReadonlySet<string>,
+): Rest | undefined {
   const rest: { -readonly [K in keyof Rest]?: Rest[K] } = {};
-  if (Object.keys(data).length > 0) rest.data = data;
-  if (types.length > 0) rest.types = Object.fromEntries(types);
+  if (data !== undefined) rest.data = data;
+  if (record.types !== null) {
+    const held = heldPointers();
+    const types = Object.entries(record.types).filter(([pointer]) => !held.has(pointer));
+    if (types.length > 0) rest.types = Object.fromEntries(types);
+  }
   if (Object.keys(record.metadata).length > 0) rest.metadata = record.metadata;
   if (record.metadataTypes !== null) rest.metadataTypes = record.metadataTypes;
   return Object.keys(rest).length === 0 ? undefined : rest;

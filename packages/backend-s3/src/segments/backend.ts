@@ -32,8 +32,11 @@ import { columnName } from "./segment.js";
 import { manifestName, Store } from "./store.js";
 import { vacuumStore } from "./vacuum.js";
 
-/** Replaced files from this number on are collected by the way. */
+/** Replaced files from this number on are collected by the way, once a minute at most. */
 const vacuumFiles = 256;
+const vacuumPause = 60_000;
+/** Milliseconds for which logs are kept then: each commit makes one, and the manifest names them all. */
+const logGrace = 120_000;
 
 export class SegmentsBackend implements Backend<Skip> {
   readonly name = "s3";
@@ -57,6 +60,7 @@ export class SegmentsBackend implements Backend<Skip> {
   readonly #settings: Settings;
   #opened: { readonly store: Store; readonly committer: Committer } | undefined;
   #upkeep: Promise<void> | undefined;
+  #nextVacuum = 0;
   /** Why the last upkeep failed: what it would have done is left to the next. */
   upkeepError: DataknobsError | undefined;
 
@@ -137,17 +141,25 @@ export class SegmentsBackend implements Backend<Skip> {
     let skip = request.offset;
     let left = request.limit ?? Number.POSITIVE_INFINITY;
     if (left === 0) return;
+    let given = false;
     try {
-      for await (const batch of scan(store, await store.refresh(), request, call)) {
-        const records = batch.slice(skip, skip + left);
-        skip = Math.max(0, skip - batch.length);
-        left -= records.length;
-        if (records.length > 0) yield records;
-        if (left === 0) return;
+      for (;;) {
+        try {
+          for await (const batch of scan(store, await store.refresh(), request, call)) {
+            const records = batch.slice(skip, skip + left);
+            skip = Math.max(0, skip - batch.length);
+            left -= records.length;
+            given = true;
+            if (records.length > 0) yield records;
+            if (left === 0) return;
+          }
+          return;
+        } catch (error) {
+          await store.explain(error);
+          // as long as nothing was shown, another state is as good
+          if (given || store.isPinned) throw store.overtaken(error);
+        }
       }
-    } catch (error) {
-      await store.explain(error);
-      throw store.overtaken(error);
     } finally {
       ended.abort();
     }
@@ -230,9 +242,10 @@ export class SegmentsBackend implements Backend<Skip> {
     const work = async (): Promise<void> => {
       if (due === "merge") await compactStore(store, { full: false });
       else await foldStore(store);
-      if (state.manifest.removed.length >= vacuumFiles) {
-        await vacuumStore(store, 1000 * this.#settings.graceSeconds, undefined);
-      }
+      if (state.manifest.removed.length < vacuumFiles || performance.now() < this.#nextVacuum) return;
+      this.#nextVacuum = performance.now() + vacuumPause;
+      const segments = 1000 * this.#settings.graceSeconds;
+      await vacuumStore(store, { segments, logs: Math.min(segments, logGrace) }, undefined);
     };
     this.#upkeep = work()
       .then(

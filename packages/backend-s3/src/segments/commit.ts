@@ -163,9 +163,9 @@ export class Committer {
       for (const [id, record] of changes) if (record !== null && isNew(id, decision, base)) direct.push(record);
     }
     if (direct.length < directRows) direct = [];
-    direct.sort((a, b) => compareText(a.id, b.id));
-    const logged = new Map(changes);
-    for (const { id } of direct) logged.delete(id);
+    if (!isSorted(direct)) direct.sort((a, b) => compareText(a.id, b.id));
+    const logged = direct.length === changes.size ? new Map<string, WireRecord | null>() : new Map(changes);
+    if (logged.size > 0) for (const { id } of direct) logged.delete(id);
     const files: FileEntry[] = [];
     for (let at = 0; at < direct.length; at += segmentRows) {
       files.push(await putSegment(store, direct.slice(at, at + segmentRows)));
@@ -173,6 +173,10 @@ export class Committer {
     files.push(...(await putLogs(store, logged)));
     return { changes, files, logged, vacuums: base.manifest.vacuums };
   }
+}
+
+function isSorted(records: readonly WireRecord[]): boolean {
+  return records.every(({ id }, index) => index === 0 || compareText((records[index - 1] as WireRecord).id, id) < 0);
 }
 
 /** Whether no file has this id: only such a one may be in a new segment. */

@@ -133,8 +133,10 @@ async function swapFiles(
   }
 }
 
-/** Whether there is work for upkeep. */
-export function isDue({ manifest: { logs } }: State): "merge" | "fold" | undefined {
-  if (logs.reduce((sum, { bytes }) => sum + bytes, 0) >= mergeBytes) return "merge";
+/** Whether there is work for upkeep. Logs are merged when they are large, beside the segments that have to be rewritten, too. */
+export function isDue({ manifest: { logs, segments } }: State): "merge" | "fold" | undefined {
+  const logged = logs.reduce((sum, { bytes }) => sum + bytes, 0);
+  const whole = segments.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (logged >= Math.min(8 * mergeBytes, Math.max(mergeBytes, whole / 16))) return "merge";
   return logs.length >= foldLogs ? "fold" : undefined;
 }

@@ -19,13 +19,14 @@ async function places(
   wanted: Iterable<string>,
   call: Call,
 ): Promise<Place[]> {
+  if (manifest.segments.length === 0) return [];
   const asked = [...new Set(wanted)].filter((id) => !changes.has(id)).sort(compareText);
   const found = new Map<string, Place>();
   const entries = manifest.segments.filter(({ low, high }) => {
     const at = firstFrom(asked, low);
     return at < asked.length && compareText(asked[at] as string, high) <= 0;
   });
-  const segments = await Promise.all(entries.map((entry) => store.segment(entry, call)));
+  const segments = await Promise.all(entries.map((entry) => store.segment(entry, call, { byId: true })));
   for (const segment of segments) {
     const { low, high } = segment.entry;
     for (let at = firstFrom(asked, low); at < asked.length; at++) {

@@ -28,7 +28,8 @@ export interface LogEntry extends StoredFile {
 /** A Parquet file, in the order of ids. No record is in two segments. */
 export interface SegmentEntry extends StoredFile {
   readonly rows: number;
-  /** Where its tail begins: filter and footer. */
+  /** Where its filter of ids begins, and after it the tail: what is in it, and the footer. */
+  readonly filter: number;
   readonly tail: number;
   readonly low: string;
   readonly high: string;
@@ -75,11 +76,11 @@ export const emptyManifest: Manifest = Object.freeze({
   removed: [],
 });
 
-export function isSegment(file: FileEntry): file is SegmentEntry {
+function isSegment(file: FileEntry): file is SegmentEntry {
   return "rows" in file;
 }
 
-function isLog(file: FileEntry): file is LogEntry {
+export function isLog(file: FileEntry): file is LogEntry {
   return !isSegment(file);
 }
 

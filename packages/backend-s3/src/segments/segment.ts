@@ -1,6 +1,6 @@
 /**
  * Segments: Parquet in the order of ids, with a tail of its own before the indexes and the footer: which ids each row group
- * has, and a filter of all ids. The tail and the footer are read by one request.
+ * has, and before that a filter of all ids. Tail and footer are read by one request, the filter with them where ids are asked for.
  */
 import { crc32 } from "node:zlib";
 import {
@@ -26,6 +26,8 @@ const longestBound = 120;
 interface Tail {
   /** First and last id of each row group. */
   readonly bounds: readonly (readonly [low: string, high: string])[];
+  /** CRC-32 of the filter. */
+  readonly filter: string;
 }
 
 /** A segment of which the tail was read. */
@@ -33,18 +35,29 @@ export class Segment {
   readonly entry: SegmentEntry;
   readonly reader: ParquetReader;
   readonly bounds: Tail["bounds"];
-  readonly #bloom: Uint8Array;
+  readonly #crc: string;
+  #filter: Uint8Array | undefined;
 
-  constructor(entry: SegmentEntry, reader: ParquetReader, { bounds }: Tail, bloom: Uint8Array) {
+  constructor(entry: SegmentEntry, reader: ParquetReader, { bounds, filter }: Tail) {
     this.entry = entry;
     this.reader = reader;
     this.bounds = bounds;
-    this.#bloom = bloom;
+    this.#crc = filter;
+  }
+
+  get hasFilter(): boolean {
+    return this.#filter !== undefined;
+  }
+
+  /** Takes over the bytes of the filter. */
+  setFilter(bytes: Uint8Array, damaged: Damaged): void {
+    if (hex8(crc32(bytes)) !== this.#crc) throw damaged("its filter of ids does not fit its checksum");
+    this.#filter = bytes;
   }
 
   /** The row group that may have an id. */
   groupOf(id: string): number | undefined {
-    if (!mayContain(this.#bloom, id)) return undefined;
+    if (this.#filter !== undefined && !mayContain(this.#filter, id)) return undefined;
     let low = 0;
     let high = this.bounds.length - 1;
     while (low <= high) {
@@ -59,7 +72,7 @@ export class Segment {
 
   /** How many bytes an open segment takes in memory, about. */
   get weight(): number {
-    return 4 * (this.entry.bytes - this.entry.tail) + 1000;
+    return 4 * (this.entry.bytes - this.entry.tail) + (this.entry.tail - this.entry.filter) + 1000;
   }
 }
 
@@ -78,10 +91,9 @@ export function openTail(
   const footer = bytes.subarray(bytes.length - length);
   const reader = ParquetReader.ofFooter(footer, contextOf(entry.key, declared, damaged));
   const { trailer } = reader;
-  if (trailer === undefined || trailer.start !== entry.tail) throw damaged("its footer is of another file");
-  const own = bytes.subarray(0, trailer.end - trailer.start);
-  const size = own.readUInt32LE(0);
-  return new Segment(entry, reader, JSON.parse(own.toString("utf8", 4, 4 + size)) as Tail, own.subarray(4 + size));
+  if (trailer === undefined || trailer.start !== entry.filter) throw damaged("its footer is of another file");
+  const tail = JSON.parse(bytes.toString("utf8", 0, trailer.end - entry.tail)) as Tail;
+  return new Segment(entry, reader, tail);
 }
 
 /** A file of these records, which are in the order of ids, and what the manifest says of it. */
@@ -94,11 +106,9 @@ export function makeSegment(
     const last = records[Math.min(at + rowGroupSize, records.length) - 1];
     bounds.push([(records[at] as WireRecord).id, (last as WireRecord).id]);
   }
-  const text = Buffer.from(JSON.stringify({ bounds } satisfies Tail));
-  const size = Buffer.alloc(4);
-  size.writeUInt32LE(text.length);
-  const bloom = bloomOf(records.map(({ id }) => id));
-  const trailer = Buffer.concat([size, text, bloom]);
+  const filter = bloomOf(records.map(({ id }) => id));
+  const tail: Tail = { bounds, filter: hex8(crc32(filter)) };
+  const trailer = Buffer.concat([filter, Buffer.from(JSON.stringify(tail))]);
   const bytes = writeParquet(records, declared, { compression: "snappy", rowGroupSize, trailer });
   const footer = Buffer.from(bytes.subarray(bytes.length - 8 - bytes.readUInt32LE(bytes.length - 8)));
   const key = `segments/${crypto.randomUUID()}.parquet`;
@@ -106,19 +116,23 @@ export function makeSegment(
     footer,
     contextOf(key, declared, (what, cause) => new Error(what, { cause })),
   );
-  const tail = reader.trailer?.start as number;
+  const start = reader.trailer?.start as number;
+  const from = start + filter.length;
   const entry: SegmentEntry = {
     key,
     bytes: bytes.length,
-    crc: hex8(crc32(bytes.subarray(tail))),
+    crc: hex8(crc32(bytes.subarray(from))),
     from: 0,
     rows: records.length,
-    tail,
+    filter: start,
+    tail: from,
     low: (records[0] as WireRecord).id,
     high: (records.at(-1) as WireRecord).id,
     stats: statsOfAll(reader, declared),
   };
-  return { bytes, segment: new Segment(entry, reader, { bounds }, bloom) };
+  const segment = new Segment(entry, reader, tail);
+  segment.setFilter(filter, (what) => new Error(what));
+  return { bytes, segment };
 }
 
 function contextOf(path: string, declared: readonly DeclaredField[], damaged: Damaged): DecodeContext {

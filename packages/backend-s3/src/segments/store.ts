@@ -46,7 +46,7 @@ class Missing extends Error {
 
 const none: Call = {};
 /** Between two ranges that are read as one. */
-const gap = 16 * 1024;
+const gap = 4 * 1024;
 const largestRange = 8 * 1024 * 1024;
 const attempts = 10;
 
@@ -238,13 +238,25 @@ export class Store {
     return changes;
   }
 
-  async segment(entry: SegmentEntry, call: Call): Promise<Segment> {
+  /** `byId`: with its filter of ids. */
+  async segment(entry: SegmentEntry, call: Call, { byId = false }: { readonly byId?: boolean } = {}): Promise<Segment> {
+    const damaged = this.#damaged(entry.key);
     const known = this.#segments.get(entry.key);
-    if (known !== undefined) return known;
-    const bytes = await this.#get(entry, entry.tail, entry.bytes, call);
-    const segment = openTail(entry, bytes, this.declared, this.#damaged(entry.key));
+    if (known !== undefined) {
+      if (byId && !known.hasFilter) known.setFilter(await this.#get(entry, entry.filter, entry.tail, call), damaged);
+      return known;
+    }
+    const start = byId ? entry.filter : entry.tail;
+    const bytes = await this.#get(entry, start, entry.bytes, call);
+    const segment = openTail(entry, bytes.subarray(entry.tail - start), this.declared, damaged);
+    if (byId) segment.setFilter(bytes.subarray(0, entry.tail - start), damaged);
     this.#segments.set(entry.key, segment);
     return segment;
+  }
+
+  /** All bytes of a file; not kept. */
+  whole(entry: FileEntry, call: Call): Promise<Buffer> {
+    return this.#get(entry, 0, entry.bytes, call);
   }
 
   /** Bytes of a segment: those that lie near each other by one request. */

@@ -7,7 +7,7 @@ import { type Compaction, compactStore } from "./compact.js";
 import { allFiles, asOf } from "./manifest.js";
 import { type Collection, listFiles, vacuumStore } from "./vacuum.js";
 
-function segmentsOf(database: object, { writes = false } = {}): SegmentsBackend {
+export function segmentsOf(database: object, { writes = false }: { readonly writes?: boolean } = {}): SegmentsBackend {
   const backend = backendOf(database);
   if (backend instanceof SegmentsBackend) {
     if (!writes || !backend.store.isPinned) return backend;
@@ -41,7 +41,8 @@ export async function compact(
  * Deletes files that were replaced `graceSeconds` ago or before, by the server's clock, and files that writers left who died.
  *
  * States of the past that had them can then no longer be opened (`asOf`), and a query that began before and is still reading
- * them fails with `CONFLICT`. Default: the option `graceSeconds` of the database.
+ * them fails with `CONFLICT`. Default: the option `graceSeconds` of the database. With less than a request and its retries may
+ * take, a writer whose answer was lost may be told of a conflict with its own write.
  *
  * @example
  * await vacuum(db, { graceSeconds: 3600 }); // → { deleted: 14, orphans: 1, kept: 3 }
@@ -53,7 +54,8 @@ export async function vacuum(
   const { store } = segmentsOf(database, { writes: true });
   const { graceSeconds = store.settings.graceSeconds } = options;
   if (!(graceSeconds >= 0)) throw new TypeError("`graceSeconds` is a number of seconds, 0 or more.");
-  return vacuumStore(store, 1000 * graceSeconds, callOf(options).signal);
+  const grace = 1000 * graceSeconds;
+  return vacuumStore(store, { segments: grace, logs: grace }, callOf(options).signal);
 }
 
 /** A Parquet file that other programs may read. */

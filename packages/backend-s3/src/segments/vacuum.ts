@@ -6,7 +6,7 @@
  * sees by the number of collections that its files may be gone.
  */
 import { DataknobsError } from "@dataknobs/core/backend";
-import { allFiles, collected, fenced } from "./manifest.js";
+import { allFiles, collected, fenced, isLog } from "./manifest.js";
 import type { State, Store } from "./store.js";
 
 /** What a collection did. */
@@ -19,7 +19,13 @@ export interface Collection {
   readonly kept: number;
 }
 
-export async function vacuumStore(store: Store, grace: number, signal: AbortSignal | undefined): Promise<Collection> {
+/** For how long files are kept, in ms. Queries hold on to segments; logs are read when they begin. */
+export interface Grace {
+  readonly segments: number;
+  readonly logs: number;
+}
+
+export async function vacuumStore(store: Store, grace: Grace, signal: AbortSignal | undefined): Promise<Collection> {
   const call = { signal };
   const listed = await listFiles(store, call);
   const { manifest } = await replace(store, fenced);
@@ -28,9 +34,11 @@ export async function vacuumStore(store: Store, grace: number, signal: AbortSign
   signal?.throwIfAborted();
   const named = new Set(allFiles(manifest).map(({ key }) => key));
   const orphans = listed
-    .filter(({ key, modified }) => !named.has(key) && now - modified >= grace)
+    .filter(({ key, modified }) => !named.has(key) && now - modified >= grace.segments)
     .map(({ key }) => key);
-  const expired = manifest.removed.filter(({ since }) => now - (since ?? now) >= grace).map(({ file }) => file.key);
+  const expired = manifest.removed
+    .filter(({ file, since }) => now - (since ?? now) >= (isLog(file) ? grace.logs : grace.segments))
+    .map(({ file }) => file.key);
   const keys = [...orphans, ...expired];
   for (let at = 0; at < keys.length; at += 1000) {
     const failures = await store.bucket.deleteAll(

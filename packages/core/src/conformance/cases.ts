@@ -14,10 +14,13 @@ import { differentialCases, type SuiteSize } from "./differential.js";
 import { explainCases } from "./explain.js";
 import { fulltextCases } from "./fulltext.js";
 import { hostileCases } from "./hostile.js";
+import { hybridCases, hybridDifferentialCases } from "./hybrid.js";
 import { idCases } from "./ids.js";
 import { indexCases } from "./indexes.js";
 import { lifecycleCases } from "./lifecycle.js";
-import { nearestCases, nearestDifferentialCases } from "./nearest.js";
+import { nearestCases } from "./nearest.js";
+import { nearestBadInputCases } from "./nearest-bad-input.js";
+import { nearestDifferentialCases } from "./nearest-random.js";
 import { orderCases } from "./order.js";
 import { pagingCases } from "./paging.js";
 import { pathCases } from "./paths.js";
@@ -56,6 +59,8 @@ export function allCases(
     ...bufferedCases,
     ...fulltextCases,
     ...nearestCases,
+    ...nearestBadInputCases,
+    ...hybridCases,
     ...aggregateCases,
     ...bucketCases,
     ...streamingCases,
@@ -68,6 +73,7 @@ export function allCases(
     ...indexCases,
     ...schemaCases,
     ...nearestDifferentialCases(size),
+    ...hybridDifferentialCases(size),
     ...differentialCases(size, capabilities, onCoverage),
   ];
 }

@@ -2,6 +2,7 @@
 import type { Aggregation } from "../aggregate/ast.js";
 import type { Backend, Call, Capabilities } from "../backend/spi.js";
 import { underneath } from "../backend/under.js";
+import { type EmbeddingProgress, type RefreshOptions, refresh, stale } from "../embed/refresh.js";
 import { DataknobsError } from "../errors.js";
 import { type AggregateExplanation, type Explanation, explainPlan } from "../plan/explain.js";
 import type { Fields } from "../record/values.js";
@@ -59,6 +60,18 @@ export class Database<I = Fields, T = I> extends Operations<I, T> implements Asy
       plan: (options) => this.#steps("read", "indexes.plan", options, planIndexes),
       apply: (options = {}) =>
         this.#steps("write", "indexes.apply", options, (session, call) => applyIndexes(session, options, call)),
+    };
+  }
+
+  /** Vectors that `embed` makes: how many are not of their text by the present model, and making those anew. */
+  get embeddings(): {
+    stale(options?: CallOptions): Promise<number>;
+    refresh(options?: RefreshOptions & CallOptions): Promise<EmbeddingProgress>;
+  } {
+    return {
+      stale: (options) => this.#steps("read", "embeddings.stale", options, stale),
+      refresh: (options = {}) =>
+        this.#steps("write", "embeddings.refresh", options, (session, call) => refresh(session, options, call)),
     };
   }
 

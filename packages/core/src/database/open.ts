@@ -2,6 +2,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { type AnyDefinition, checkOptions, parseOptions } from "../backend/options.js";
 import type { Backend } from "../backend/spi.js";
+import { embedding } from "../embed/layer.js";
 import { DataknobsError } from "../errors.js";
 import type { Fields } from "../record/values.js";
 import { Database, openBackend } from "./database.js";
@@ -38,7 +39,12 @@ export async function openDatabase<S extends StandardSchemaV1 | undefined = unde
 ): Promise<TypedDatabase<S>> {
   const { backend, settings: all } = await resolveSource(source, settings, definitionOf);
   const checked = checkSettings(all);
-  const session = await openBackend(backend, checked, callOf(all));
+  const { embedder } = checked;
+  const session = await openBackend(
+    embedder === undefined ? backend : embedding(backend, embedder),
+    checked,
+    callOf(all),
+  );
   return new Database(session) as unknown as TypedDatabase<S>;
 }
 

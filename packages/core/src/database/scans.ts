@@ -1,12 +1,13 @@
 /** Runs plans: scans batch by batch through core's part of the work, and the search for the nearest. */
 import type { Call, MaybePromise } from "../backend/spi.js";
 import { comparatorOf } from "../match/compare.js";
-import { isHit, wordCounter } from "../match/fulltext.js";
+import { isHit, type RankedHit, rankByWords, wordCounter } from "../match/fulltext.js";
 import { listMatcherOf } from "../match/matcher.js";
 import { measureOf } from "../match/measure.js";
-import { pipelineOf } from "../plan/pipeline.js";
+import { pipelineOf, tooMany } from "../plan/pipeline.js";
 import type { NearestPlan, QueryPlan } from "../plan/plan.js";
 import { projectorOf } from "../plan/project.js";
+import type { Match } from "../query/lowered.js";
 import type { WireRecord } from "../record/json.js";
 import { reciprocalRankFusion, weightedFusion } from "../vector/fusion.js";
 import { scoreOf } from "../vector/metric.js";
@@ -131,12 +132,26 @@ export class BatchMachine {
   }
 }
 
+/**
+ * The k best hits by words, ranked by core: scores of engines differ, and so would what is fused of them. The corpus is
+ * that of the hits, so that nothing else has to be read.
+ */
+function* rankHits(session: Session, plan: QueryPlan, match: Match, k: number, call: Call): Steps<WireRecord[]> {
+  const counter = wordCounter(match);
+  const hits: RankedHit[] = [];
+  yield* scanAll(session, plan, call, (batch) => {
+    if (hits.length + batch.length > session.maxBuffered) throw tooMany(session.maxBuffered);
+    for (const record of batch) hits.push({ record, words: counter(record) });
+  });
+  return rankByWords(hits, match.words.length).slice(0, k);
+}
+
 /** What `nearest` finds, with `match` fused: ordered and paged, not projected. At most k of each ranking are held. */
 export function* nearestRows(session: Session, plan: QueryPlan, call: Call): Steps<WireRecord[]> {
   const { query, nearest, text } = plan;
   let rows = yield* findNearest(session, plan, nearest as NearestPlan, call);
   if (text !== undefined && query.fusion !== undefined) {
-    const words = yield* collect(session, text, call);
+    const words = yield* rankHits(session, text, query.match as Match, (nearest as NearestPlan).nearest.k, call);
     const { by, k, weights } = query.fusion;
     const fused =
       by === "rank" ? reciprocalRankFusion([words, rows], { k, weights }) : weightedFusion([words, rows], { weights });
@@ -146,11 +161,14 @@ export function* nearestRows(session: Session, plan: QueryPlan, call: Call): Ste
   return rows.slice(plan.offset, plan.limit === undefined ? undefined : plan.offset + plan.limit);
 }
 
-/** The engine is asked for more and more candidates, until k of them are good or there are no more. */
+/**
+ * The engine is asked for more and more candidates, until k of them are good or there are no more; and, where it measures
+ * all, until the last one is so much farther than the k-th that no rounding of 32-bit floats has changed their places.
+ */
 function* findNearest(
   session: Session,
   plan: QueryPlan,
-  { nearest, code }: NearestPlan,
+  { nearest, code, exact }: NearestPlan,
   call: Call,
 ): Steps<WireRecord[]> {
   const { k, metric, minScore = Number.NEGATIVE_INFINITY } = nearest;
@@ -158,6 +176,7 @@ function* findNearest(
   for (let fetch = plan.request.limit ?? 0; ; fetch *= 4) {
     const found = new NearestRows<Hit>(k);
     let good = 0;
+    let farthest = Number.NEGATIVE_INFINITY;
     let seen = 0;
     const request = code === undefined ? plan.request : { ...plan.request, limit: fetch };
     yield* scanAll(
@@ -169,6 +188,7 @@ function* findNearest(
           const distance = measure(record);
           if (distance === undefined) continue;
           good++;
+          if (distance > farthest) farthest = distance;
           if (distance <= found.bound) found.add({ id: record.id, distance, record });
         }
       },
@@ -176,11 +196,15 @@ function* findNearest(
         seen += count;
       },
     );
-    if (code !== undefined && good < k && seen >= fetch) continue;
+    const isFar = !exact || farthest - found.bound > rounding * Math.max(1, Math.abs(farthest));
+    if (code !== undefined && seen >= fetch && (good < k || !isFar)) continue;
     const hits = found.sorted().map(({ record, distance }) => ({ ...record, score: scoreOf(metric, distance) }));
     return hits.filter(({ score }) => score >= minScore);
   }
 }
+
+/** More than sums of 32-bit floats differ by, of vectors of thousands of dimensions. */
+const rounding = 1e-5;
 
 interface Hit {
   readonly id: string;

@@ -1,6 +1,7 @@
 /** What every operation needs to know: the store it works on and the database's settings. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Backend, Call, Capabilities, Compiler, Store } from "../backend/spi.js";
+import type { Embedder } from "../embed/embedder.js";
 import { DataknobsError } from "../errors.js";
 import type { ParseContext } from "../query/parse.js";
 import type { IndexSpec } from "./indexes.js";
@@ -16,6 +17,8 @@ export interface Session extends ParseContext {
   readonly capabilities: Capabilities;
   readonly indexes: readonly IndexSpec[];
   readonly schema: StandardSchemaV1 | undefined;
+  /** With `embed`; the store makes vectors by it. */
+  readonly embedder: Embedder | undefined;
   readonly residual: "allow" | "error";
   readonly maxBuffered: number;
   readonly batchSize: number;

@@ -1,6 +1,8 @@
 /** What `openDatabase` takes beside the backend, checked, and the session made of it. */
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Backend, Capabilities } from "../backend/spi.js";
+import { Embedder } from "../embed/embedder.js";
+import { checkEmbed, type EmbedOptions } from "../embed/options.js";
 import { DataknobsError } from "../errors.js";
 import { defaultBatchSize } from "../plan/plan.js";
 import { nearest } from "../query/nearest.js";
@@ -14,6 +16,8 @@ export interface DatabaseSettings<S extends StandardSchemaV1 | undefined = undef
   readonly schema?: S | undefined;
   /** Fields that queries ask for often. */
   readonly indexes?: readonly IndexDeclaration[] | undefined;
+  /** Vectors made of texts at every write. */
+  readonly embed?: EmbedOptions | undefined;
   /** `"error"`: refuse queries of which core would do a part in memory. Default `"allow"`. */
   readonly residual?: "allow" | "error" | undefined;
   /** Records that a sort or ranking in memory may hold. Default 1,000,000; `LIMIT_EXCEEDED` beyond. */
@@ -22,13 +26,23 @@ export interface DatabaseSettings<S extends StandardSchemaV1 | undefined = undef
   readonly batchSize?: number | undefined;
 }
 
-export const settingKeys = ["schema", "indexes", "residual", "maxBuffered", "batchSize", "signal", "timeout"] as const;
+export const settingKeys = [
+  "schema",
+  "indexes",
+  "embed",
+  "residual",
+  "maxBuffered",
+  "batchSize",
+  "signal",
+  "timeout",
+] as const;
 
 const settingDefaults = { maxBuffered: 1_000_000, batchSize: defaultBatchSize } as const;
 
 export interface CheckedSettings {
   readonly schema: StandardSchemaV1 | undefined;
   readonly indexes: readonly IndexSpec[];
+  readonly embedder: Embedder | undefined;
   readonly residual: "allow" | "error";
   readonly maxBuffered: number;
   readonly batchSize: number;
@@ -44,13 +58,21 @@ export function checkSettings(settings: DatabaseSettings<StandardSchemaV1 | unde
   const { schema, residual = "allow" } = settings;
   checkSchema(schema);
   if (residual !== "allow" && residual !== "error") throw bad('`residual` is "allow" or "error".');
+  const indexes = typedBySchema(checkIndexes(settings.indexes), schema);
   return {
     schema,
-    indexes: typedBySchema(checkIndexes(settings.indexes), schema),
+    indexes,
+    embedder: settings.embed && new Embedder(checkEmbed(settings.embed), dimensionsOf(indexes)),
     residual,
     maxBuffered: checkNumber(settings, "maxBuffered"),
     batchSize: checkNumber(settings, "batchSize"),
   };
+}
+
+/** Of fields of the data that are declared for vectors, by pointer. */
+function dimensionsOf(indexes: readonly IndexSpec[]): ReadonlyMap<string, number> {
+  const declared = indexes.filter(({ path, vector }) => vector !== undefined && path.root === "data");
+  return new Map(declared.map(({ path, vector }) => [path.pointer, vector?.dimensions as number]));
 }
 
 function checkNumber(settings: object, name: keyof typeof settingDefaults): number {
@@ -92,9 +114,10 @@ export function indexesFor(capabilities: Capabilities, indexes: readonly IndexSp
   return capabilities.nearest === undefined ? indexes.filter(({ vector }) => vector === undefined) : indexes;
 }
 
-/** Declared and, after opening, narrowed capabilities; frozen. */
+/** Declared and, after opening, narrowed capabilities; frozen. What is narrowed to `undefined` is not there. */
 export function narrowed(declared: Capabilities, found: Partial<Capabilities> | undefined): Capabilities {
-  return Object.freeze({ ...declared, ...found, limits: Object.freeze({ ...declared.limits, ...found?.limits }) });
+  const all = { ...declared, ...found, limits: Object.freeze({ ...declared.limits, ...found?.limits }) };
+  return Object.freeze(Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))) as never;
 }
 
 function bad(message: string): DataknobsError {

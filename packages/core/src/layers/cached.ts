@@ -8,20 +8,28 @@
 import type { Backend, Call, Transaction } from "../backend/spi.js";
 import { freezeRecord } from "../record/freeze.js";
 import type { WireRecord } from "../record/json.js";
+import { isPromise } from "./either.js";
 import { forward, forwardTransaction } from "./forward.js";
-import { checkKeys, milliseconds, wholeNumber } from "./options.js";
+import { checkKeys, milliseconds, refused, wholeNumber } from "./options.js";
+import { shelved } from "./shelf.js";
 
 export interface CacheOptions {
   /** Records kept; the one that was not read for longest goes first. Default 10,000. */
   readonly maxEntries?: number;
   /** Milliseconds after which a record is read again. Default: never, for a store that only this database writes. */
   readonly ttl?: number;
+  /**
+   * Another backend to keep the records in, in place of memory: one on disk, or one that processes share. It is used for
+   * nothing else, opened and closed with this one, and has no `maxEntries`: `expiring` keeps it small.
+   */
+  readonly store?: Backend;
 }
 
 export interface CacheCounts {
   readonly hits: number;
   readonly misses: number;
-  readonly entries: number;
+  /** Of a cache in memory. */
+  readonly entries?: number;
 }
 
 export interface CachedBackend extends Backend {
@@ -36,9 +44,17 @@ export interface CachedBackend extends Backend {
  * const db = await openDatabase(cached(postgres({ host: "db" }), { maxEntries: 50_000, ttl: 60_000 }));
  */
 export function cached(primary: Backend, options: CacheOptions = {}): CachedBackend {
-  checkKeys("cached", options, ["maxEntries", "ttl"]);
-  const maxEntries = wholeNumber("cached", "maxEntries", options.maxEntries ?? 10_000, 1);
+  checkKeys("cached", options, ["maxEntries", "ttl", "store"]);
   const ttl = milliseconds("cached", "ttl", options.ttl ?? Number.POSITIVE_INFINITY);
+  if (options.store !== undefined) {
+    const { store } = options;
+    if (typeof store.scan !== "function" || store === primary)
+      throw refused("cached", "takes another backend as `store`");
+    if (options.maxEntries !== undefined) throw refused("cached", "has no `maxEntries` with `store`");
+    const { backend, counts } = shelved(primary, store, ttl);
+    return Object.assign(backend, { cacheCounts: counts });
+  }
+  const maxEntries = wholeNumber("cached", "maxEntries", options.maxEntries ?? 10_000, 1);
   const cache = new Cache(maxEntries, ttl);
   const { merge, deleteWhere, clear, sql, begin, close } = primary;
   /** What was read before a change must not be kept after it. */
@@ -241,8 +257,4 @@ class Cache {
   counts(): CacheCounts {
     return { hits: this.#hits, misses: this.#misses, entries: this.#entries.size };
   }
-}
-
-function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof (value as PromiseLike<T> | null | undefined)?.then === "function";
 }

@@ -15,7 +15,6 @@ import type {
   WriteOutcome,
   WriteRequest,
 } from "../backend/spi.js";
-import { DataknobsError } from "../errors.js";
 import { matcherOf } from "../match/matcher.js";
 import type { PathInput } from "../query/ast.js";
 import type { Lowered, Operand, Path } from "../query/lowered.js";
@@ -24,7 +23,7 @@ import { isoTime } from "../record/iso.js";
 import type { WireRecord } from "../record/json.js";
 import { then } from "./either.js";
 import { forward, forwardTransaction } from "./forward.js";
-import { checkKeys, milliseconds } from "./options.js";
+import { checkKeys, milliseconds, refused } from "./options.js";
 import { removeAll, shownOf } from "./shown.js";
 
 export interface ExpiringOptions {
@@ -127,12 +126,12 @@ class Expiry {
   readonly #ttl: number;
 
   constructor({ ttl, field }: ExpiringOptions) {
-    if ((ttl === undefined) === (field === undefined)) throw bad("takes `ttl` or `field`, one of them");
+    if ((ttl === undefined) === (field === undefined)) throw refused("expiring", "takes `ttl` or `field`, one of them");
     if (ttl !== undefined && !(milliseconds("expiring", "ttl", ttl) > 0))
-      throw bad("takes more than 0 milliseconds as `ttl`");
+      throw refused("expiring", "takes more than 0 milliseconds as `ttl`");
     this.#ttl = ttl ?? 0;
     this.#path = field === undefined ? resolvePath("updatedAt") : resolvePath(field);
-    if (this.#path.root === "id") throw bad("takes a field that holds a time; the id is none");
+    if (this.#path.root === "id") throw refused("expiring", "takes a field that holds a time; the id is none");
   }
 
   /** By the time of the call. */
@@ -208,8 +207,4 @@ class Expiry {
       });
     });
   }
-}
-
-function bad(message: string): DataknobsError {
-  return new DataknobsError("INVALID_CONFIG", `The layer expiring ${message}.`, { layer: "expiring" });
 }

@@ -55,8 +55,9 @@ export function shownOf(
     const { where, rest, paths } = narrowed(request.where);
     if (rest === undefined) return store.scan({ ...request, where });
     const select = request.select === undefined ? undefined : [...request.select, ...paths];
-    const all = store.scan({ ...request, where, select, limit: undefined, offset: 0 });
-    return paged(all, rest, request);
+    // the engine's nearest would be of records that are not seen: core finds them among all that are
+    const all = store.scan({ ...request, where, select, nearest: undefined, limit: undefined, offset: 0 });
+    return paged(all, rest, request.nearest === undefined ? request : { limit: undefined, offset: 0 });
   };
   const { count, aggregate, deleteWhere } = store;
   return {

@@ -40,9 +40,11 @@ export function upgrading(primary: Backend, migrations: RecordMigrations): Backe
   if (!(migrations instanceof RecordMigrations)) throw misuse("upgrading takes a backend and recordMigrations([…]).");
   const shape = new Shape(migrations, primary.ownership === "keep");
   const { peek, begin, open, toSync } = primary;
+  // found in the fields of the store, which are not those that are seen
+  const { nearest: _, ...kept } = primary.capabilities;
   const overrides: Parameters<typeof forward>[1] = {
     capabilities: Object.freeze({
-      ...primary.capabilities,
+      ...kept,
       unique: false,
       fullText: "emulated",
       analyzers: Object.freeze([]),
@@ -66,7 +68,15 @@ export function upgrading(primary: Backend, migrations: RecordMigrations): Backe
 
 function narrowing(found: Partial<Backend["capabilities"]> | undefined): Partial<Backend["capabilities"]> | undefined {
   if (found === undefined) return undefined;
-  const { unique: _, fullText: __, analyzers: ___, aggregation: ____, percentile: _____, ...rest } = found;
+  const {
+    unique: _,
+    fullText: __,
+    analyzers: ___,
+    aggregation: ____,
+    percentile: _____,
+    nearest: ______,
+    ...rest
+  } = found;
   return rest;
 }
 

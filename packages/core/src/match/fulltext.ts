@@ -1,7 +1,9 @@
 /** Full text by scan: which records match is the contract; the rank is BM25 over the records seen. */
+
 import type { Match, Path } from "../query/lowered.js";
 import type { WireRecord } from "../record/json.js";
 import { getterOf, typesOf } from "./access.js";
+import { compareText } from "./compare.js";
 import { tokenize } from "./tokens.js";
 
 /** How often each word of the match occurs in the record's fields, and how many words those have in all. */
@@ -74,4 +76,25 @@ export function bm25({ counts, length }: WordCounts, { size, meanLength, frequen
     score += (rarity * count * (k1 + 1)) / (count + k1 * (1 - b + (b * length) / (meanLength || 1)));
   }
   return score;
+}
+
+export interface RankedHit {
+  readonly record: WireRecord;
+  readonly words: WordCounts;
+}
+
+/** Best first, with scores; ties by id. The corpus is that of these records alone: the same on every store. */
+export function rankByWords(hits: readonly RankedHit[], words: number): WireRecord[] {
+  const frequencies: number[] = new Array(words).fill(0);
+  let length = 0;
+  for (const hit of hits) {
+    length += hit.words.length;
+    for (let word = 0; word < words; word++) {
+      if ((hit.words.counts[word] as number) > 0) frequencies[word] = (frequencies[word] as number) + 1;
+    }
+  }
+  const corpus = { size: hits.length, meanLength: hits.length === 0 ? 0 : length / hits.length, frequencies };
+  return hits
+    .map((hit) => ({ ...hit.record, score: bm25(hit.words, corpus) }))
+    .sort((a, b) => b.score - a.score || compareText(a.id, b.id));
 }

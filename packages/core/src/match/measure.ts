@@ -1,7 +1,7 @@
 /** How near a record's vector is to another one. */
 import type { Nearest } from "../query/lowered.js";
 import type { WireRecord } from "../record/json.js";
-import { distanceOf, normOf } from "../vector/metric.js";
+import { distanceFrom } from "../vector/metric.js";
 import { getterOf, typesOf } from "./access.js";
 
 /**
@@ -11,14 +11,15 @@ import { getterOf, typesOf } from "./access.js";
 export function measureOf({ path, vector, metric }: Nearest): (record: WireRecord) => number | undefined {
   const get = getterOf(path);
   const types = typesOf(path);
-  const distance = distanceOf(metric);
+  const distance = distanceFrom(metric, vector);
   const theirs = new Float32Array(vector.length);
   return (record) => {
     const value = get(record);
     if (!Array.isArray(value) || value.length !== vector.length) return undefined;
     if (types(record)?.[path.pointer] !== "float32") return undefined;
     theirs.set(value as number[]);
-    if (metric === "cosine" && normOf(theirs) === 0) return undefined;
-    return distance(vector, theirs);
+    const far = distance(theirs);
+    // zeros under cosine, or what another program wrote there
+    return Number.isNaN(far) ? undefined : far;
   };
 }

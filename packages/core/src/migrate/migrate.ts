@@ -31,6 +31,7 @@ import {
   type MigrationReport,
   type Verification,
 } from "./options.js";
+import { mostRecords, Pace } from "./pace.js";
 import { batchesOf, type Side } from "./read.js";
 import { verifyContent, verifyCount } from "./verify.js";
 
@@ -62,7 +63,7 @@ export function migrate<SI, S, T, TO>(
     const reading: Side = { session: from[internals].session("read", "migrate"), call };
     const writing: Side = { session: to[internals].session("write", "migrate"), call };
     if (from === to) throw new DataknobsError("INVALID_CONFIG", "A database is not migrated into itself.");
-    return new Job(reading, writing, checked).run();
+    return new Job(reading, writing, checked, options.batchSize).run();
   };
   return from[internals].track(to[internals].track(run()));
 }
@@ -71,6 +72,8 @@ class Job {
   readonly #source: Side;
   readonly #target: Side;
   readonly #options: CheckedOptions;
+  /** Records per write, where the caller said. */
+  readonly #given: number | undefined;
   readonly #query: Query;
   readonly #store: CheckpointStore | undefined;
   readonly #began = performance.now();
@@ -83,7 +86,8 @@ class Job {
   #total = 0;
   #verified = 0;
 
-  constructor(source: Side, target: Side, options: CheckedOptions) {
+  constructor(source: Side, target: Side, options: CheckedOptions, given: number | undefined) {
+    this.#given = given;
     this.#source = source;
     this.#target = target;
     this.#options = options;
@@ -117,9 +121,9 @@ class Job {
 
   /** The state to begin with; `undefined` where the job is done already. */
   async #startFrom(known: Checkpoint | undefined, job: string): Promise<Checkpoint | undefined> {
-    const { incremental, overlap, concurrency, batchSize } = this.#options;
+    const { incremental, overlap, concurrency } = this.#options;
     // what a killed run had under way, and what this one will have
-    const window = Math.max(known?.window ?? 0, (concurrency + 1) * batchSize);
+    const window = Math.max(known?.window ?? 0, (concurrency + 1) * (this.#given ?? mostRecords));
     const resumes = known !== undefined && (known.state === "copying" || !incremental);
     if (resumes) {
       this.#resumed = true;
@@ -149,7 +153,8 @@ class Job {
   }
 
   async #copy(start: Checkpoint): Promise<void> {
-    const { batchSize, concurrency } = this.#options;
+    const { concurrency } = this.#options;
+    const pace = new Pace(this.#given);
     const underWay: Promise<Batch>[] = [];
     let state = start;
     // only a run that was killed leaves records that nobody counted
@@ -165,10 +170,14 @@ class Job {
       this.#progress("copy");
     };
     try {
-      for await (const records of batchesOf(this.#source, this.#rest(start), batchSize)) {
+      for await (const records of batchesOf(this.#source, this.#rest(start), () => pace.size)) {
         if (underWay.length >= concurrency) await settle();
         if (stop !== undefined) break;
-        const batch = copyBatch(records, this.#target, this.#options, doubtful > 0);
+        const begun = performance.now();
+        const batch = copyBatch(records, this.#target, this.#options, doubtful > 0).then((done) => {
+          pace.wrote(records, performance.now() - begun);
+          return done;
+        });
         doubtful -= records.length;
         // whoever waits for it gets the error; until then it is nobody's
         batch.catch(() => undefined);

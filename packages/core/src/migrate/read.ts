@@ -14,9 +14,10 @@ export interface Side {
 export async function* batchesOf(
   { session, call }: Side,
   query: QueryInput,
-  size: number,
+  size: number | (() => number),
 ): AsyncGenerator<readonly WireRecord[], void> {
-  const sized = { ...session, batchSize: size };
+  const sizeNow = typeof size === "number" ? () => size : size;
+  const sized = { ...session, batchSize: Math.min(sizeNow(), 1000) };
   const machine = new BatchMachine(sized, planFor(sized, query), call);
   let pending: WireRecord[] = [];
   try {
@@ -26,7 +27,7 @@ export async function* batchesOf(
       if (batch === undefined) break;
       for (const record of batch) {
         pending.push(record);
-        if (pending.length < size) continue;
+        if (pending.length < sizeNow()) continue;
         yield pending;
         pending = [];
       }

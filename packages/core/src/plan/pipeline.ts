@@ -195,7 +195,8 @@ class SortBuffer {
   }
 }
 
-function tooMany(max: number): DataknobsError {
+/** Of records that would have to be held. */
+export function tooMany(max: number): DataknobsError {
   return new DataknobsError(
     "LIMIT_EXCEEDED",
     `More than ${max} records would have to be held in memory to sort or rank them. Add a limit, declare an index so ` +

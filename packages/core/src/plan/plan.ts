@@ -35,7 +35,7 @@ export interface QueryPlan<P = unknown> {
   readonly orderIndex: string | undefined;
   /** The scan is for candidates of the nearest; core measures, ranks and pages them. */
   readonly nearest?: NearestPlan<P> | undefined;
-  /** The ranking by words that is fused with the nearest. */
+  /** The hits by words, whose ranking is fused with the nearest. */
   readonly text?: QueryPlan<P> | undefined;
 }
 
@@ -102,7 +102,7 @@ function planNearest<P>(query: LoweredQuery, nearest: Nearest, backend: Planner<
   const text =
     match === undefined
       ? undefined
-      : planQuery({ ...unpaged, match, byScore: true, limit: nearest.k, select }, backend, batchSize);
+      : planQuery({ ...unpaged, match, select: select && [...select, ...match.fields] }, backend, batchSize);
   // an index that approximates promises no places that rounding could change
   const fetch = compiled === undefined ? undefined : nearest.k + (compiled.exact ? spare(nearest.k) : 0);
   return {

@@ -3,7 +3,7 @@ import type { VectorDeclaration } from "../database/indexes.js";
 import { type Metric, metrics, normOf } from "../vector/metric.js";
 import type { FusionClause, NearestClause } from "./ast.js";
 import { checkKeys, invalid } from "./checks.js";
-import type { Fusion, Nearest, Path } from "./lowered.js";
+import type { Fusion, Match, Nearest, Path } from "./lowered.js";
 import { resolvePath, samePath } from "./paths.js";
 
 /** A path declared for vectors. */
@@ -65,11 +65,14 @@ function vectorOf(given: unknown, path: Path, metric: Metric, field: VectorField
 
 const ranked: Fusion = Object.freeze({ by: "rank", k: 60, weights: Object.freeze([1, 1] as const) });
 
-/** Throws `INVALID_QUERY`. */
-export function lowerFusion(clause: FusionClause | undefined, both: boolean): Fusion | undefined {
-  if (clause === undefined) return both ? ranked : undefined;
+/** Throws `INVALID_QUERY`. `match`: where there is a `nearest` too. */
+export function lowerFusion(clause: FusionClause | undefined, match: Match | undefined): Fusion | undefined {
+  if (match?.analyzer !== undefined) {
+    throw invalid("`analyzer` goes with a `match` alone: core ranks what is fused, and has no analyzers.");
+  }
+  if (clause === undefined) return match === undefined ? undefined : ranked;
   checkKeys(clause, ["by", "k", "weights"], "`fusion`");
-  if (!both) throw invalid("`fusion` joins `match` and `nearest`: the query needs both.");
+  if (match === undefined) throw invalid("`fusion` joins `match` and `nearest`: the query needs both.");
   const { by = "rank", k = 60, weights = {} } = clause;
   if (by !== "rank" && by !== "score") throw invalid('`by` of `fusion` is "rank" or "score".');
   if (typeof k !== "number" || !Number.isFinite(k) || k < 0) throw invalid("`k` of `fusion` is a number, 0 or more.");

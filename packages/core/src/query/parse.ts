@@ -74,7 +74,7 @@ export function lowerQuery(input: Query | QuerySource | undefined, context: Pars
   const where = query.where === undefined ? undefined : lowerCondition(query.where);
   const match = query.match === undefined ? undefined : lowerMatch(query.match, context);
   const near = query.nearest === undefined ? undefined : lowerNearest(query.nearest, context.vectorFields);
-  const fusion = lowerFusion(query.fusion, match !== undefined && near !== undefined);
+  const fusion = lowerFusion(query.fusion, near === undefined ? undefined : match);
   const limit = checkCount(query.limit, "limit");
   const offset = checkCount(query.offset, "offset") ?? 0;
   checkFlag(query.unordered, "unordered");

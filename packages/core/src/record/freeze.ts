@@ -9,7 +9,8 @@ export function freezeRecord(record: WireRecord): WireRecord {
   return record;
 }
 
-function freezeDeep(value: Json): void {
+/** Plain JSON, frozen to the bottom. */
+export function freezeDeep(value: Json): void {
   if (Array.isArray(value)) for (const item of value as readonly Json[]) freezeInner(item);
   // plain JSON: every enumerable key is its own
   else for (const key in value as object) freezeInner((value as { readonly [key: string]: Json })[key] as Json);

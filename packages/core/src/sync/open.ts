@@ -42,6 +42,15 @@ export function openDatabaseSync<S extends StandardSchemaV1 | undefined = undefi
     });
   }
   const checked = checkSettings(resolved.settings);
+  if (checked.embedder !== undefined) {
+    throw new DataknobsError(
+      "UNSUPPORTED",
+      "`embed` asks a model, which takes time: open the database with openDatabase.",
+      {
+        backend: backend.name,
+      },
+    );
+  }
   checkUnique(backend, checked.indexes);
   try {
     const found = atOnce(backend.open?.({ indexes: indexesFor(backend.capabilities, checked.indexes) }));

@@ -8,6 +8,7 @@ export {
   type VectorBackendFactory,
   vectorBackendNames,
 } from "./define.js";
+export { vectorBackendOf } from "./field-store.js";
 export { type LoadedFile, loadFile, type SaveRequest, type Section, saveFile } from "./file/file.js";
 export { toLittleEndian } from "./file/format.js";
 export { lowerFilter, matchingCompiler, type RowMatcher, rowMatcherOf } from "./filter.js";

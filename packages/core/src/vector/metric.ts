@@ -19,6 +19,14 @@ export function distanceOf(metric: Metric): (a: Float32Array, b: Float32Array) =
   }
 }
 
+/** The same numbers from one vector to many; NaN where cosine meets zeros. */
+export function distanceFrom(metric: Metric, from: Float32Array): (to: Float32Array) => number {
+  const distance = distanceOf(metric);
+  if (metric !== "cosine") return (to) => distance(from, to);
+  const norm = normOf(from);
+  return (to) => 1 - clampUnit(dotOf(from, to) / (norm * normOf(to)));
+}
+
 /** Higher is better: the cosine; 1 / (1 + distance); the inner product. */
 export function scoreOf(metric: Metric, distance: number): number {
   switch (metric) {
