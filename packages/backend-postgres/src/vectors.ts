@@ -39,11 +39,6 @@ export interface VectorSpec extends IndexSpec {
 
 export const isVector = (spec: IndexSpec): spec is VectorSpec => spec.vector !== undefined;
 
-/** Whether what was made for the one serves the other. */
-export function sameVector({ vector: a }: IndexSpec, { vector: b }: IndexSpec): boolean {
-  return a?.dimensions === b?.dimensions && a?.metric === b?.metric && a?.index === b?.index;
-}
-
 function shapeOf({ extension = "public" }: Layout, { vector }: VectorSpec): VectorShape {
   return { extension, dimensions: vector.dimensions, metric: vector.metric };
 }
