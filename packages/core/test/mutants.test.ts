@@ -6,11 +6,18 @@ import { pagingMutants } from "./mutants/paging.js";
 import { queryMutants } from "./mutants/queries.js";
 import { streamMutants } from "./mutants/streams.js";
 import { Tiny } from "./mutants/tiny.js";
+import { rightEngine, vectorMutants } from "./mutants/vectors.js";
 import { writeMutants } from "./mutants/writes.js";
 
 const { capabilities } = new Tiny();
 const cases = new Map(casesOf(capabilities, { runs: 300 }).map((one) => [one.id, one]));
-const mutants: readonly Mutant[] = [...writeMutants, ...queryMutants, ...pagingMutants, ...streamMutants];
+const mutants: readonly Mutant[] = [
+  ...writeMutants,
+  ...queryMutants,
+  ...pagingMutants,
+  ...streamMutants,
+  ...vectorMutants,
+];
 
 async function survives({ killedBy, mode = "plain" }: Mutant, open: () => Tiny): Promise<boolean> {
   const one = cases.get(killedBy);
@@ -40,6 +47,15 @@ describe("the suite notices", () => {
       assert.equal(await survives(one, () => new Tiny()), true, "the case fails for the correct backend too");
     });
   }
+
+  it("no bug in an engine that finds the nearest as it should", async () => {
+    const open = (): Tiny => {
+      const tiny = new Tiny();
+      rightEngine(tiny);
+      return tiny;
+    };
+    for (const one of vectorMutants) assert.equal(await survives(one, open), true, one.killedBy);
+  });
 
   it("mutants have different names", () => {
     assert.equal(new Set(mutants.map(({ bug }) => bug)).size, mutants.length);

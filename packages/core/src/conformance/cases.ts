@@ -19,6 +19,7 @@ import { idCases } from "./ids.js";
 import { indexCases } from "./indexes.js";
 import { lifecycleCases } from "./lifecycle.js";
 import { nearestCases } from "./nearest.js";
+import { nearestBadInputCases } from "./nearest-bad-input.js";
 import { nearestDifferentialCases } from "./nearest-random.js";
 import { orderCases } from "./order.js";
 import { pagingCases } from "./paging.js";
@@ -58,6 +59,7 @@ export function allCases(
     ...bufferedCases,
     ...fulltextCases,
     ...nearestCases,
+    ...nearestBadInputCases,
     ...hybridCases,
     ...aggregateCases,
     ...bucketCases,

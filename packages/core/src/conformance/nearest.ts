@@ -8,12 +8,12 @@ import type { Fields } from "../record/values.js";
 import { type Metric, metrics } from "../vector/metric.js";
 import type { Case } from "./case.js";
 import { load } from "./conditions.js";
-import { collect, idSet, idsOf, refuses, same } from "./expect.js";
+import { collect, idsOf, refuses, same } from "./expect.js";
 import type { Steps, TestDatabase } from "./session.js";
 
-const vector = (...numbers: readonly number[]): Float32Array => new Float32Array(numbers);
+export const vector = (...numbers: readonly number[]): Float32Array => new Float32Array(numbers);
 
-function indexed(metric: Metric, dimensions = 2, path: string | readonly string[] = "e"): IndexDeclaration {
+export function indexed(metric: Metric, dimensions = 2, path: string | readonly string[] = "e"): IndexDeclaration {
   return { path, vector: { dimensions, metric } };
 }
 
@@ -23,7 +23,7 @@ function near(numbers: readonly number[], k: number, more: Partial<Query["neares
 }
 
 /** By angle from (1, 0): a 0°, b 45°, c 90°, d 180°; by length too: b is farthest. */
-const compass: { readonly [id: string]: Fields } = {
+export const compass: { readonly [id: string]: Fields } = {
   a: { e: vector(2, 0), side: "east", t: "red fox" },
   b: { e: vector(8, 8), side: "east", t: "red hen" },
   c: { e: vector(0, 3), side: "north", t: "blue fox" },
@@ -51,7 +51,7 @@ const answers: { readonly [K in Metric]: readonly (readonly [id: string, score: 
   ],
 };
 
-async function gives(db: TestDatabase, asked: Query, expected: readonly string[]): Promise<void> {
+export async function gives(db: TestDatabase, asked: Query, expected: readonly string[]): Promise<void> {
   const what = JSON.stringify(asked).slice(0, 400);
   same(idsOf(await db.search(asked)), expected, what);
   same(await db.count(asked), expected.length, `count of ${what}`);
@@ -241,6 +241,17 @@ export const nearestCases: readonly Case[] = [
     }),
   ),
   {
+    id: "nearest/rounding-changes-no-places",
+    indexes: [indexed("euclidean")],
+    run: async ({ db }) => {
+      // nearer than 32-bit floats tell apart at this distance, and in another order than their ids
+      const id = (n: number): string => `r${100 - n}`;
+      await db.createMany(Array.from({ length: 60 }, (_, n) => ({ id: id(n), data: { e: vector(1000, n / 1000) } })));
+      const asked = near([0, 0], 5, { metric: "euclidean", exact: true });
+      await gives(db, asked, [0, 1, 2, 3, 4].map(id));
+    },
+  },
+  {
     id: "nearest/any-path",
     run: async ({ db, open }) => {
       const paths = ["my-field", ["a.b"], "deep.er.e", ['x"y'], ["$v"], "metadata.e", ["__proto__", "e"]];
@@ -278,90 +289,6 @@ export const nearestCases: readonly Case[] = [
           answers[other].map(([id]) => id),
         );
       }
-    },
-  },
-  {
-    id: "nearest/refuses-bad-questions",
-    run: async ({ open }) => {
-      const db = await open({ indexes: cosine });
-      await load(db, compass);
-      const good = { path: "e", vector: [1, 0], k: 3 };
-      await gives(db, { nearest: good }, ["a", "b", "c"]);
-      const bad: readonly unknown[] = [
-        { ...good, k: 0 },
-        { ...good, k: 1.5 },
-        { ...good, k: undefined },
-        { ...good, vector: [1] },
-        { ...good, vector: [1, 0, 0] },
-        { ...good, vector: [] },
-        { ...good, vector: [0, 0] },
-        { ...good, vector: [1, Number.NaN] },
-        { ...good, vector: [1, Number.POSITIVE_INFINITY] },
-        { ...good, vector: [1, 1e39] },
-        { ...good, vector: [1, "0"] },
-        { ...good, vector: "10" },
-        { ...good, metric: "manhattan" },
-        { ...good, minScore: "high" },
-        { ...good, minScore: Number.NaN },
-        { ...good, exact: 1 },
-        { ...good, path: "id" },
-        { ...good, path: "createdAt" },
-        { ...good, path: "other" },
-        { ...good, limit: 3 },
-        [],
-        "e",
-      ];
-      for (const nearest of bad) await refuses("INVALID_QUERY", () => db.search({ nearest } as never));
-      await refuses("INVALID_QUERY", () => db.page({ nearest: good, limit: 2 }));
-      await refuses("INVALID_QUERY", () => db.search({ nearest: good, fusion: {} }));
-      const both = { nearest: good, match: { text: "red", fields: ["t"] } };
-      for (const fusion of [{ by: "luck" }, { k: -1 }, { by: "score", k: 1 }, { weights: { match: -1 } }, { w: 1 }]) {
-        await refuses("INVALID_QUERY", () => db.search({ ...both, fusion } as never));
-      }
-    },
-  },
-  {
-    id: "nearest/refuses-vectors-that-do-not-fit-the-declaration",
-    run: async ({ open }) => {
-      const db = await open({ indexes: [...cosine, indexed("dot", 3, "metadata.m")] });
-      await db.create({ e: vector(1, 0) }, { id: "a" });
-      const bad = [vector(1), vector(1, 0, 0), vector(), vector(0, 0), vector(-0, 0)];
-      for (const e of bad) {
-        await refuses("INVALID_RECORD", () => db.create({ e }));
-        await refuses("INVALID_RECORD", () => db.createMany([{ data: { e: vector(1, 1) } }, { data: { e } }]));
-        await refuses("INVALID_RECORD", () => db.upsert("a", { e }));
-        await refuses("INVALID_RECORD", () => db.update("a", { e }));
-        await refuses("INVALID_RECORD", () => db.patch("a", { e }));
-        await refuses("INVALID_RECORD", () => db.updateWhere(where("id", "=", "a"), { e }));
-      }
-      await refuses("INVALID_RECORD", () => db.create({}, { metadata: { m: vector(1) } }));
-      await db.create({}, { id: "b", metadata: { m: vector(0, 0, 0) } });
-      same(idSet(await db.search()), ["a", "b"]);
-      same((await db.read("a"))?.data, { e: vector(1, 0) });
-    },
-  },
-  {
-    id: "nearest/refuses-bad-declarations",
-    run: async ({ open }) => {
-      const bad: readonly unknown[] = [
-        { dimensions: 0, metric },
-        { dimensions: 1.5, metric },
-        { dimensions: 100_000, metric },
-        { dimensions: 2 },
-        { dimensions: 2, metric: "l1" },
-        { dimensions: 2, metric, index: "btree" },
-        { dimensions: 2, metric, size: 2 },
-        "cosine",
-      ];
-      for (const given of bad)
-        await refuses("INVALID_CONFIG", () => open({ indexes: [{ path: "e", vector: given }] as never }));
-      const given = { dimensions: 2, metric } as const;
-      for (const more of [{ unique: true }, { text: true }, { type: "number" }] as const) {
-        await refuses("INVALID_CONFIG", () => open({ indexes: [{ path: "e", vector: given, ...more }] }));
-      }
-      const twice = [indexed("cosine"), indexed("dot")];
-      await refuses("INVALID_CONFIG", () => open({ indexes: twice }));
-      await (await open({ indexes: [indexed("cosine"), indexed("cosine")] })).count();
     },
   },
   {

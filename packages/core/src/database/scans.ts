@@ -161,11 +161,14 @@ export function* nearestRows(session: Session, plan: QueryPlan, call: Call): Ste
   return rows.slice(plan.offset, plan.limit === undefined ? undefined : plan.offset + plan.limit);
 }
 
-/** The engine is asked for more and more candidates, until k of them are good or there are no more. */
+/**
+ * The engine is asked for more and more candidates, until k of them are good or there are no more; and, where it measures
+ * all, until the last one is so much farther than the k-th that no rounding of 32-bit floats has changed their places.
+ */
 function* findNearest(
   session: Session,
   plan: QueryPlan,
-  { nearest, code }: NearestPlan,
+  { nearest, code, exact }: NearestPlan,
   call: Call,
 ): Steps<WireRecord[]> {
   const { k, metric, minScore = Number.NEGATIVE_INFINITY } = nearest;
@@ -173,6 +176,7 @@ function* findNearest(
   for (let fetch = plan.request.limit ?? 0; ; fetch *= 4) {
     const found = new NearestRows<Hit>(k);
     let good = 0;
+    let farthest = Number.NEGATIVE_INFINITY;
     let seen = 0;
     const request = code === undefined ? plan.request : { ...plan.request, limit: fetch };
     yield* scanAll(
@@ -184,6 +188,7 @@ function* findNearest(
           const distance = measure(record);
           if (distance === undefined) continue;
           good++;
+          if (distance > farthest) farthest = distance;
           if (distance <= found.bound) found.add({ id: record.id, distance, record });
         }
       },
@@ -191,11 +196,15 @@ function* findNearest(
         seen += count;
       },
     );
-    if (code !== undefined && good < k && seen >= fetch) continue;
+    const isFar = !exact || farthest - found.bound > rounding * Math.max(1, Math.abs(farthest));
+    if (code !== undefined && seen >= fetch && (good < k || !isFar)) continue;
     const hits = found.sorted().map(({ record, distance }) => ({ ...record, score: scoreOf(metric, distance) }));
     return hits.filter(({ score }) => score >= minScore);
   }
 }
+
+/** More than sums of 32-bit floats differ by, of vectors of thousands of dimensions. */
+const rounding = 1e-5;
 
 interface Hit {
   readonly id: string;
