@@ -1,6 +1,6 @@
 // Run in an empty folder with the installed tarballs: throws where the package does not work.
 import assert from "node:assert/strict";
-import { lifecycle, s3, versions } from "@dataknobs/backend-s3";
+import { compact, lifecycle, s3, versions } from "@dataknobs/backend-s3";
 import { DataknobsError, openDatabase, query } from "@dataknobs/core";
 
 assert.equal(s3({ bucket: "people" }).capabilities.durable, true);
@@ -15,6 +15,13 @@ if (endpointUrl) {
   assert.deepEqual((await db.search(query().filter("id", "starts_with", "a")))[0].data, { name: "Ada", big: 1n });
   assert.equal(await db.clear(), 1);
   await db.close();
+  const prefix = `${process.version}-segments`;
+  const segments = await openDatabase(s3({ bucket, endpointUrl, prefix, layout: "segments" }));
+  await segments.createMany([{ id: "ada", data: { name: "Ada", big: 1n } }]);
+  assert.equal((await compact(segments)).records, 1);
+  assert.deepEqual((await segments.search())[0].data, { name: "Ada", big: 1n });
+  assert.equal(await segments.clear(), 1);
+  await segments.close();
 } else {
   const nobody = s3({ bucket: "people", endpointUrl: "http://key:secret@127.0.0.1:9", maxAttempts: 1 });
   await assert.rejects(openDatabase(nobody), (error) => DataknobsError.is(error, "UNAVAILABLE"));

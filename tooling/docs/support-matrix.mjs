@@ -96,6 +96,7 @@ async function matrix(formerSuiteRow) {
     row("batches all or nothing", ({ can }) => yes(can.atomicBatch)),
     row("unique indexes", ({ can }) => yes(can.unique)),
     row("full text", ({ can }) => can.fullText),
+    row("`nearest` vectors", ({ can }) => (can.nearest === undefined ? "core, exact" : `engine, ${can.nearest}`)),
     row("aggregation", ({ can }) => can.aggregation),
     row("exact percentiles", ({ can }) => yes(can.percentile === "exact")),
     row("a stream is a snapshot", ({ can }) => yes(can.snapshotStreams)),

@@ -4,9 +4,10 @@ import { DataknobsError, type ErrorCode, toError } from "@dataknobs/core/backend
 type Sentence = readonly [code: ErrorCode, message: string];
 
 const timeout: Sentence = ["TIMEOUT", "Elasticsearch did not answer in time. A write may have been applied."];
+// the client drops the code of what TLS throws, and leaves words only
 const unreachable: Sentence = [
   "UNAVAILABLE",
-  "Elasticsearch cannot be reached, or the connection was lost. A write may have been applied.",
+  "Elasticsearch cannot be reached, its certificate is not trusted (`cause` tells), or the connection was lost. A write may have been applied.",
 ];
 
 /** By the name of what the client throws, or the code of what its sockets throw. */

@@ -2,7 +2,14 @@
  * Declared indexes: made, listed and dropped. Those of a table that is in use are made without keeping writers waiting,
  * but for a column of vectors, which is filled while they wait.
  */
-import { type Call, DataknobsError, type ExistingIndex, type IndexSpec, samePath } from "@dataknobs/core/backend";
+import {
+  type Call,
+  DataknobsError,
+  type ExistingIndex,
+  type IndexSpec,
+  samePath,
+  sameVector,
+} from "@dataknobs/core/backend";
 import { quoteIdentifier } from "@dataknobs/sql";
 import type { Pool } from "./access.js";
 import { codeOf } from "./errors.js";
@@ -30,7 +37,6 @@ import {
   enoughForLists,
   isVector,
   mostDimensions,
-  sameVector,
   storeAs,
   type VectorSpec,
   vectorParts,
@@ -157,7 +163,7 @@ async function readyForVectors(pool: Pool, layout: Layout, spec: VectorSpec, cal
     );
   }
   const old = layout.indexes.find((one) => isVector(one) && samePath(one.path, spec.path));
-  if (old !== undefined && !sameVector(old, spec)) await dropIndex(pool, layout, old, call);
+  if (old !== undefined && !sameVector(old.vector, spec.vector)) await dropIndex(pool, layout, old, call);
   const [row] = await pool.run({ text: `SELECT count(*) FROM ${tableOf(layout)}`, params: [] }, call);
   const rows = Number(row?.[0]);
   return { ...layout, extension, ...(rows >= enoughForLists && { lists: listsFor(rows) }) };

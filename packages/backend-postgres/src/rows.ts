@@ -2,9 +2,11 @@
 import { type JsonObject, parseJson, type TypeMap, type WireRecord } from "@dataknobs/core/backend";
 import { timeColumn } from "./layout.js";
 
-/** The columns of a record, in the order that `recordOf` reads them. */
-export function recordColumns(qualifier = ""): string {
-  const text = ["data", "metadata", "types", "metadata_types"].map((column) => `${qualifier}${column}::text`);
+/** The columns of a record, in the order that `recordOf` reads them; `instead`: what is given for one of them. */
+export function recordColumns(qualifier = "", instead: { readonly [column: string]: string } = {}): string {
+  const text = ["data", "metadata", "types", "metadata_types"].map(
+    (column) => `${instead[column] ?? qualifier + column}::text`,
+  );
   const [created, updated] = [timeColumn("created_at", qualifier), timeColumn("updated_at", qualifier)];
   return `${qualifier}id, ${text.join(", ")}, ${qualifier}version, ${created}, ${updated}`;
 }

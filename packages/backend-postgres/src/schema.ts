@@ -6,7 +6,7 @@
  * a table that is in use are made without keeping writers waiting.
  */
 import { createHash } from "node:crypto";
-import { type Call, type DataknobsError, type IndexSpec, pathKey } from "@dataknobs/core/backend";
+import { type Call, type DataknobsError, type IndexSpec, pathKey, sameVector } from "@dataknobs/core/backend";
 import type { Change, Pool } from "./access.js";
 import { createAtOnce, createIndex } from "./indexes.js";
 import type { Lane, Rows } from "./lane.js";
@@ -23,7 +23,7 @@ import {
 } from "./layout.js";
 import { note, noteOf, specOf } from "./notes.js";
 import { bad, type Settings } from "./options.js";
-import { enoughForLists, isVector, methodOf, sameVector } from "./vectors.js";
+import { enoughForLists, isVector, methodOf } from "./vectors.js";
 
 type RunText = (text: string, ...params: readonly string[]) => Promise<Rows>;
 
@@ -86,7 +86,9 @@ async function lackingLists(
 const has = ({ indexes }: Layout, spec: IndexSpec): boolean => indexes.some((one) => sameIndex(one, spec));
 
 function sameIndex(a: IndexSpec, b: IndexSpec): boolean {
-  return pathKey(a.path) === pathKey(b.path) && a.unique === b.unique && a.text === b.text && sameVector(a, b);
+  return (
+    pathKey(a.path) === pathKey(b.path) && a.unique === b.unique && a.text === b.text && sameVector(a.vector, b.vector)
+  );
 }
 
 interface Found extends Layout {

@@ -25,6 +25,7 @@ import { setText } from "./pgvector.js";
 import { recordOf, recordWidth, withNumbers } from "./rows.js";
 import { countSelect, deleteStatement, readStatement } from "./select.js";
 import type { Table } from "./table.js";
+import { nearestRecordOf } from "./vectors.js";
 import { refreshWords, staleSelect } from "./words.js";
 import type { Run, Writer } from "./write.js";
 
@@ -229,11 +230,11 @@ export class TableStore implements Store<Sql> {
     let rows: Rows | undefined;
     if (knobs !== undefined) {
       rows = await this.#reader.tuned({ text: setText, params: knobs }, statement, call);
-      const fitting = rows.filter((row) => row[recordWidth] === 1).length;
+      const fitting = rows.filter((row) => row[recordWidth] !== null).length;
       if (fitting < (request.limit as number)) rows = undefined;
     }
     rows ??= await this.#reader.run(this.#table.nearest(request, true).statement, call);
-    return rows.map(recordOf);
+    return rows.map((row) => nearestRecordOf(request.nearest as Sql, row));
   }
 
   /** By what indexes have of the sort keys, and once more by the whole where that may have made a difference. */

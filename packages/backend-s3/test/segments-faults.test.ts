@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { inspect } from "node:util";
 import { DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from "@aws-sdk/client-s3";
 import { type Database, DataknobsError, openDatabase } from "@dataknobs/core";
+import { backendOf } from "@dataknobs/core/backend";
 import { describe, it } from "@jest/globals";
 import { compact, type S3Options, s3, storage, vacuum } from "../src/index.js";
+import type { SegmentsBackend } from "../src/segments/backend.js";
 import { type Fault, FaultyProxy } from "./proxy.js";
 import { bucket, place, raw, rawClient } from "./server.js";
 
@@ -55,6 +57,12 @@ describe("a damaged object", () => {
       bytes[at] = (bytes[at] as number) ^ 1;
       return put(key, bytes);
     },
+    "with a changed byte near its end": async (key) => {
+      const bytes = await bytesOf(key);
+      const at = bytes.length - 40;
+      bytes[at] = (bytes[at] as number) ^ 1;
+      return put(key, bytes);
+    },
     "that is another's": async (key) =>
       put(key, Buffer.from(`{"id":"r1","data":{},"version":"1","createdAt":1,"updatedAt":1}\n`)),
   };
@@ -94,6 +102,26 @@ describe("a damaged object", () => {
       });
     }
   }
+});
+
+describe("a damaged filter of ids", () => {
+  it("is CORRUPT: nobody is told that a record is not there", async () => {
+    const options = fresh({ cacheBytes: 0 });
+    await filled(options);
+    await using db = await openDatabase(s3(options));
+    const [entry] = (backendOf(db) as SegmentsBackend).store.latest?.manifest.segments ?? [];
+    assert.ok(entry !== undefined && entry.tail - entry.filter > 5000);
+    const key = `${options.prefix}/${entry.key}`;
+    const bytes = await bytesOf(key);
+    bytes.fill(0, entry.filter, entry.tail);
+    await put(key, bytes);
+    for (const call of [everything["read"], everything["update"], everything["createMany"]]) {
+      await assert.rejects(
+        async () => call?.(db),
+        (error) => DataknobsError.is(error, "CORRUPT") && error.details["key"] === key,
+      );
+    }
+  });
 });
 
 describe("a lost answer", () => {

@@ -104,6 +104,22 @@ describe("requests", () => {
   });
 });
 
+describe("another database's writes", () => {
+  it("are seen by the next write, which refuses nothing by what it knew before", async () => {
+    const options = fresh();
+    await using one = await openDatabase(s3(options));
+    await using two = await openDatabase(s3(options));
+    const first = await one.create({ n: 1 }, { id: "a" });
+    assert.equal(await two.delete("a"), true);
+    assert.equal((await one.create({ n: 2 }, { id: "a" })).data["n"], 2);
+    const changed = await two.update("a", { n: 3 });
+    assert.equal((await one.update("a", { n: 4 }, { ifVersion: changed?.version as string }))?.data["n"], 4);
+    await assert.rejects(two.update("a", { n: 5 }, { ifVersion: first.version }), isCode("VERSION_CONFLICT"));
+    assert.deepEqual((await two.read("a"))?.data, { n: 4 });
+    assert.equal(await two.update("nobody", { n: 1 }), undefined);
+  });
+});
+
 describe("explain", () => {
   it("tells the segments and bytes that statistics rule out", async () => {
     const options = fresh({ segmentRows: 1000 });

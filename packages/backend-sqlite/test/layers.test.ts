@@ -1,6 +1,6 @@
 /** Every layer that sees records differently, over this backend: the suite of a backend, as ever. */
 import { sqlite } from "@dataknobs/backend-sqlite";
-import { cached, expiring, recordMigrations, tiered, upgrading } from "@dataknobs/core";
+import { expiring, recordMigrations, tiered, upgrading } from "@dataknobs/core";
 import type { Backend } from "@dataknobs/core/backend";
 import { testBackend } from "@dataknobs/core/conformance";
 import { describe, it } from "@jest/globals";
@@ -29,14 +29,6 @@ describe("upgrading over sqlite", () => {
     sync: true,
     open: () => upgrading(sqlite(), migrations),
     capabilities: { ...all, ...given },
-  });
-});
-
-describe("cached in a store, over sqlite", () => {
-  testBackend({
-    ...suite,
-    open: () => cached(sqlite(), { store: plain() }),
-    capabilities: { ...all, snapshotStreams: false, synchronous: false },
   });
 });
 

@@ -88,7 +88,7 @@ describe(`killed at ${kills} random moments, seed ${seed}`, () => {
 
     const job = ["migrate", `sqlite:${from}`, to, "--checkpoint", checkpoint, "--batch-size", "100", "--json"];
     // some at the very start, the rest anywhere but at the end
-    const moments = Array.from({ length: kills }, (_, n) => (n < 3 ? 0 : Math.floor(random() * records * 0.8)));
+    const moments = Array.from({ length: kills }, (_, n) => (n < 3 ? 0 : Math.floor(random() * records * 0.6)));
     moments.sort((a, b) => a - b);
     for (const written of moments) {
       const delay = written === 0 ? random() * 300 : random() * 8;

@@ -31,6 +31,7 @@ export type { CallOptions } from "./database/session.js";
 export type { DatabaseSettings } from "./database/settings.js";
 export { RecordStream, SyncRecordStream } from "./database/stream.js";
 export { Transaction, type TransactionOptions } from "./database/transaction.js";
+export { type Change, type Watch, type WatchOptions, watch } from "./database/watch.js";
 export type {
   WriteFailure,
   WriteProgress,

@@ -159,3 +159,32 @@ describe("explain", () => {
     assert.throws(() => db.explain());
   });
 });
+
+describe("a scan of which only values are looked at", () => {
+  it("says so to the backend: counts and groups do, records and what is staged over do not", async () => {
+    const asked: boolean[] = [];
+    const tiny = new Tiny();
+    tiny.compiler = { ...tiny.compiler, leaf: {} };
+    tiny.capabilities = { ...tiny.capabilities, aggregation: "emulated" };
+    const scan = tiny.scan.bind(tiny);
+    tiny.scan = (request) => {
+      asked.push(request.bare === true);
+      return scan(request);
+    };
+    await using db = await openDatabase(tiny);
+    await db.create({ n: 1 }, { id: "a" });
+    const one = { where: where("n", "=", 1) };
+    assert.equal(await db.count(one), 1);
+    await db.aggregate({ ...one, groupBy: { n: "n" }, select: { k: { fn: "count" } } });
+    await db.search(one);
+    assert.deepEqual(asked.splice(0), [true, true, false]);
+    await db.transaction(
+      async (tx) => {
+        await tx.update("a", { n: 2 });
+        assert.equal(await tx.count(one), 0);
+      },
+      { mode: "buffered" },
+    );
+    assert.deepEqual(asked, [false]);
+  });
+});

@@ -6,6 +6,8 @@ import { openDatabase, where } from "@dataknobs/core";
 import { makePeople } from "../data.mjs";
 
 const bucket = "dataknobs-bench";
+/** Records of the layout objects: each is a request. */
+const part = 500;
 const dollars = { PutObject: 5e-6, ListObjectsV2: 5e-6, GetObject: 0.4e-6, HeadObject: 0.4e-6 };
 const indexes = [
   { path: "age", type: "integer" },
@@ -65,24 +67,20 @@ export default async function measure(bench, { rows }) {
 
   const asked = {
     segments: await operations(take, inputs, open),
-    objects: await operations(take, inputs.slice(0, 500), (options) => open({ layout: "objects", ...options }, [])),
+    objects: await operations(take, inputs.slice(0, part), (options) => open({ layout: "objects", ...options }, [])),
   };
-  const scale = (name, { requests, bytes }) =>
-    // the objects of a part of the records: the rest would cost the same each
-    asked.objects[name].perRecord
-      ? { requests: (requests * rows) / 500, bytes: (bytes * rows) / 500 }
-      : { requests, bytes };
-  console.log(
-    `\n  per operation over ${rows.toLocaleString("en")} records (objects: 500, scaled where it is by record)`,
-  );
+  // the objects of a part of the records: the rest would cost the same each, and a listing tells of 1,000
+  const factor = ({ perRecord, perListing }) => (perRecord ? rows / part : perListing ? Math.ceil(rows / 1000) : 1);
+  const scale = (name) => {
+    const { requests, bytes, price, ...how } = asked.objects[name];
+    const by = factor(how);
+    return { requests: requests * by, bytes: bytes * by, price: price * by };
+  };
+  console.log(`\n  per operation over ${rows.toLocaleString("en")} records (objects: ${part}, scaled)`);
   console.log(`  ${"".padEnd(34)}${"segments".padEnd(40)}objects`);
   for (const [name, ours] of Object.entries(asked.segments)) {
-    const theirs = scale(name, asked.objects[name]);
-    const price =
-      asked.objects[name].requests === 0
-        ? 0
-        : (asked.objects[name].price * theirs.requests) / asked.objects[name].requests;
-    console.log(`  ${name.padEnd(34)}${cost(ours, ours.price).padEnd(40)}${cost(theirs, price)}`);
+    const theirs = scale(name);
+    console.log(`  ${name.padEnd(34)}${cost(ours).padEnd(40)}${cost(theirs)}`);
   }
   const difference = (name, unit, goal, value) =>
     bench.difference({ what: name, against: "none", ours: value, theirs: 0, goal: { below: goal, unit } });
@@ -100,7 +98,7 @@ export default async function measure(bench, { rows }) {
   client.destroy();
 }
 
-function cost({ requests, bytes }, price) {
+function cost({ requests, bytes, price }) {
   const million = (price * 1e6).toLocaleString("en", { maximumFractionDigits: 2 });
   return `${Math.round(requests).toLocaleString("en")} req, ${Math.round(bytes / 1024).toLocaleString("en")} KiB, $${million}/M`;
 }
@@ -130,7 +128,7 @@ async function operations(take, inputs, open) {
   const filtering = await again();
   await note("1 % filter, declared", () => filtering.search(filter), { perRecord });
   const counting = await again();
-  await note("count", () => counting.count());
+  await note("count", () => counting.count(), { perListing: true });
   const grouping = await again();
   const aggregation = { groupBy: { age: "age" }, select: { n: { fn: "count" }, mean: { fn: "avg", path: "score" } } };
   const isSegments = writer.explain().native.segments !== undefined;

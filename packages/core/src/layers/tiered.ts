@@ -12,7 +12,6 @@ import type {
   Backend,
   Call,
   Capabilities,
-  Compiled,
   Compiler,
   ScanRequest,
   WriteOp,
@@ -21,11 +20,12 @@ import type {
 } from "../backend/spi.js";
 import { matcherOf } from "../match/matcher.js";
 import { split } from "../plan/split.js";
-import type { Leaf, LeafKind, Lowered, Operand } from "../query/lowered.js";
+import type { Lowered, Operand } from "../query/lowered.js";
 import { resolvePath } from "../query/paths.js";
 import { isoTime } from "../record/iso.js";
 import type { WireRecord } from "../record/json.js";
 import { Turns } from "../vector/turns.js";
+import { type Both, capabilitiesOfBoth, compilerOfBoth } from "./both.js";
 import { checkKeys, milliseconds, refused } from "./options.js";
 
 export interface TieredOptions {
@@ -43,12 +43,6 @@ export interface TieredOptions {
 export interface TieredBackend extends Backend {
   /** Moves what is old enough to the cold store; how many. While a stream of this database is open, none. */
   move(): Promise<number>;
-}
-
-/** The same condition for both stores. */
-interface Both {
-  readonly hot: unknown;
-  readonly cold: unknown;
 }
 
 const batchSize = 500;
@@ -104,11 +98,11 @@ class Tiers implements TieredBackend {
     this.name = `tiered(${hot.name}, ${cold.name})`;
     // one that keeps what it is given is given what nobody can change
     this.ownership = hot.ownership === "keep" || cold.ownership === "keep" ? "keep" : "serialise";
-    this.capabilities = joined(hot.capabilities, cold.capabilities, this.compiler);
+    this.capabilities = capabilitiesOfBoth(hot.capabilities, cold.capabilities, this.compiler);
   }
 
   get compiler(): Compiler<Both> | undefined {
-    return bothCompiler(this.#hot.compiler, this.#cold.compiler);
+    return compilerOfBoth(this.#hot.compiler, this.#cold.compiler);
   }
 
   async open(request: Parameters<NonNullable<Backend["open"]>>[0]): Promise<Partial<Capabilities>> {
@@ -120,7 +114,7 @@ class Tiers implements TieredBackend {
       await this.#hot.close?.();
       throw error;
     }
-    this.capabilities = joined(
+    this.capabilities = capabilitiesOfBoth(
       { ...this.#hot.capabilities, ...found },
       { ...this.#cold.capabilities, ...cold },
       this.compiler,
@@ -369,53 +363,4 @@ class Paging {
     this.#take -= rows.length;
     return rows;
   }
-}
-
-function joined(hot: Capabilities, cold: Capabilities, compiler: Compiler<Both> | undefined): Capabilities {
-  const least = (a: number | undefined, b: number | undefined): number | undefined =>
-    a === undefined ? b : b === undefined ? a : Math.min(a, b);
-  const recordBytes = least(hot.limits.recordBytes, cold.limits.recordBytes);
-  return Object.freeze({
-    durable: hot.durable && cold.durable,
-    transactions: false,
-    atomicBatch: false,
-    unique: false,
-    snapshotStreams: false,
-    fullText: "emulated",
-    analyzers: Object.freeze([]),
-    aggregation: "emulated",
-    percentile: "exact",
-    cancel: hot.cancel && cold.cancel,
-    synchronous: false,
-    pushdown: Object.freeze((Object.keys(compiler?.leaf ?? {}) as LeafKind[]).sort()),
-    limits: Object.freeze(recordBytes === undefined ? {} : { recordBytes }),
-  });
-}
-
-/** What both engines can prove. */
-function bothCompiler(
-  hot: Compiler<unknown> | undefined,
-  cold: Compiler<unknown> | undefined,
-): Compiler<Both> | undefined {
-  if (hot === undefined || cold === undefined) return undefined;
-  const pair = (a: unknown, b: unknown): Both | undefined =>
-    a === undefined || b === undefined ? undefined : { hot: a, cold: b };
-  const leaf: { [kind: string]: (leaf: Leaf) => Compiled<Both> | undefined } = {};
-  for (const kind of Object.keys(hot.leaf) as LeafKind[]) {
-    const [a, b] = [hot.leaf[kind], cold.leaf[kind]] as (((leaf: Leaf) => Compiled<unknown> | undefined) | undefined)[];
-    if (a === undefined || b === undefined) continue;
-    leaf[kind] = (one) => {
-      const [x, y] = [a(one), b(one)];
-      if (x === undefined || y === undefined) return undefined;
-      const exact = x.exact && y.exact;
-      return { code: { hot: x.code, cold: y.code }, exact, index: x.index, why: exact ? undefined : (x.why ?? y.why) };
-    };
-  }
-  return {
-    leaf: leaf as Compiler<Both>["leaf"],
-    and: (parts) => pair(hot.and(parts.map((part) => part.hot)), cold.and(parts.map((part) => part.cold))),
-    or: (parts) => pair(hot.or(parts.map((part) => part.hot)), cold.or(parts.map((part) => part.cold))),
-    not: (part) => pair(hot.not(part.hot), cold.not(part.cold)),
-    why: (one) => hot.why?.(one) ?? cold.why?.(one),
-  };
 }

@@ -80,7 +80,7 @@ export interface MigrateOptions<S = Fields, T = Fields> extends CallOptions {
   /** What an id that the target has already means. Default `"fail"`, and `"replace"` with `incremental`. */
   readonly onConflict?: "fail" | "skip" | "replace" | undefined;
   /**
-   * Records per write. Default: 1000 at first, and more as long as writes are quick, up to 50,000 or about 8 MiB of JSON.
+   * Records per write. Default: 1000 at first, and more as long as writes are quick, up to 10,000 or about 4 MiB of JSON.
    */
   readonly batchSize?: number | undefined;
   /** Batches being written at a time; the next are read only when one is done. Default 2. */

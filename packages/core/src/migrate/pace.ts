@@ -5,9 +5,9 @@
 import type { WireRecord } from "../record/json.js";
 
 const first = 1000;
-export const mostRecords = 50_000;
+export const mostRecords = 10_000;
 /** Of JSON, about. */
-const mostBytes = 8 * 1024 * 1024;
+const mostBytes = 4 * 1024 * 1024;
 /** Milliseconds within which writes grow, and beyond which they shrink: progress and an abort wait for one. */
 const quick = 1000;
 const slow = 10_000;
