@@ -12,8 +12,8 @@ export function* wait<T>(value: MaybePromise<T>): Generator<MaybePromise<T>, T, 
   return (yield value) as T;
 }
 
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
+export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as PromiseLike<T> | null | undefined)?.then === "function";
 }
 
 /** The value of something that never waits; `UNSUPPORTED` where it does after all. */

@@ -6,9 +6,9 @@
  * always decided by the store, so that a stale read costs a conflict, never an update.
  */
 import type { Backend, Call, Transaction } from "../backend/spi.js";
+import { isThenable } from "../database/steps.js";
 import { freezeRecord } from "../record/freeze.js";
 import type { WireRecord } from "../record/json.js";
-import { isPromise } from "./either.js";
 import { forward, forwardTransaction } from "./forward.js";
 import { checkKeys, milliseconds, refused, wholeNumber } from "./options.js";
 import { shelved } from "./shelf.js";
@@ -68,7 +68,7 @@ export function cached(primary: Backend, options: CacheOptions = {}): CachedBack
       done();
       throw error;
     }
-    if (isPromise(result)) result.then(done, done);
+    if (isThenable(result)) result.then(done, done);
     else done();
     return result;
   };
@@ -90,7 +90,7 @@ export function cached(primary: Backend, options: CacheOptions = {}): CachedBack
         begin &&
         ((call) => {
           const inner = begin.call(primary, call);
-          return isPromise(inner)
+          return isThenable(inner)
             ? inner.then((one) => inTransaction(one, cache))
             : inTransaction(inner as Transaction, cache);
         }),
@@ -114,7 +114,7 @@ function inTransaction(inner: Transaction, cache: Cache): Transaction {
     const changed = ids === undefined ? undefined : [...ids];
     const result = work();
     const done = (): void => cache.forget(changed);
-    if (isPromise(result)) result.then(done, done);
+    if (isThenable(result)) result.then(done, done);
     done();
     return result;
   };
@@ -161,7 +161,7 @@ function readThrough(cache: Cache, primary: Backend, ids: readonly string[], cal
     // no signal of one that asks: others may be waiting for the same answer
     const record = cache.underWay(only, () => primary.read([only], {}));
     const fill = (row: WireRecord | undefined): (WireRecord | undefined)[] => found.map((one) => one ?? row);
-    return isPromise(record) ? record.then(fill) : fill(record as WireRecord | undefined);
+    return isThenable(record) ? record.then(fill) : fill(record as WireRecord | undefined);
   }
   const state = cache.state;
   const rows = primary.read(missing, call);
@@ -174,7 +174,7 @@ function readThrough(cache: Cache, primary: Backend, ids: readonly string[], cal
       return record;
     });
   };
-  return isPromise(rows) ? rows.then(fill) : fill(rows as readonly (WireRecord | undefined)[]);
+  return isThenable(rows) ? rows.then(fill) : fill(rows as readonly (WireRecord | undefined)[]);
 }
 
 interface Entry {
@@ -235,7 +235,7 @@ class Cache {
       return record;
     };
     const rows = read();
-    if (!isPromise(rows)) return keep(rows as readonly (WireRecord | undefined)[]);
+    if (!isThenable(rows)) return keep(rows as readonly (WireRecord | undefined)[]);
     const record = rows.then(keep);
     this.#reading.set(id, record);
     const done = (): void => {

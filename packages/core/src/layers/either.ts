@@ -1,13 +1,10 @@
 /** Work on what a backend gives, at once where it gave it at once: layers leave synchronous backends synchronous. */
 import type { Batches, MaybePromise } from "../backend/spi.js";
+import { isThenable } from "../database/steps.js";
 import type { WireRecord } from "../record/json.js";
 
-export function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof (value as PromiseLike<T> | null | undefined)?.then === "function";
-}
-
 export function then<T, R>(value: MaybePromise<T>, work: (value: T) => MaybePromise<R>): MaybePromise<R> {
-  return isPromise(value) ? value.then(work) : work(value);
+  return isThenable(value) ? value.then(work) : work(value);
 }
 
 /** Every batch through a function; `return()` reaches the store. */
