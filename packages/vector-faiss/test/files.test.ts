@@ -212,7 +212,7 @@ describe("several processes that save one file", () => {
     const path = place();
     const names = ["a", "b"];
     const rounds = 8;
-    const ends = await Promise.all(names.map((name) => run("rival.mjs", { path, name, rounds })));
+    const ends = await Promise.all(names.map((name) => run("rival.mjs", { path, name, names, rounds })));
     const told = ends.reduce((sum, { text }) => sum + Number(text), 0);
     const store = await openVectorStore(faiss({ path, indexType: "HNSW8", thread: false }), {
       dimensions: 8,

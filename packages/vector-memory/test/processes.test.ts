@@ -75,7 +75,7 @@ describe("several processes that save one file", () => {
     const path = place();
     const names = ["a", "b", "c"];
     const rounds = 15;
-    const ends = await Promise.all(names.map((name) => run("rival.mjs", { path, name, rounds })));
+    const ends = await Promise.all(names.map((name) => run("rival.mjs", { path, name, names, rounds })));
     const told = ends.reduce((sum, { text }) => sum + Number(text), 0);
     const store = await openVectorStore(vectorMemory({ path }), { dimensions: 8, metric: "euclidean" });
     assert.equal(await store.count(), names.length * rounds);
