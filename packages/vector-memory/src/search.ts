@@ -1,10 +1,9 @@
 /** The nearest rows of a slab: first the filter, then only what satisfies it is measured. */
 
 import type { Lowered } from "@dataknobs/core/backend";
-import { type Metric, NearestRows, normOf, rowMatcherOf } from "@dataknobs/core/vector";
+import { dots, type Metric, NearestRows, normOf, rowMatcherOf, squares } from "@dataknobs/core/vector";
 import { candidatesOf } from "./candidates.js";
 import { int8Kernel } from "./int8-kernel.js";
-import { dots, squares } from "./kernels.js";
 import type { Slab, SlabRow } from "./slab.js";
 
 export interface Found {

@@ -12,6 +12,7 @@ export { vectorBackendOf } from "./field-store.js";
 export { type LoadedFile, loadFile, type SaveRequest, type Section, saveFile } from "./file/file.js";
 export { toLittleEndian } from "./file/format.js";
 export { lowerFilter, matchingCompiler, type RowMatcher, rowMatcherOf } from "./filter.js";
+export { dots, type Kernel, squares } from "./kernels.js";
 export { matrixOf } from "./matrix.js";
 export { distanceOf, dotOf, type Metric, metrics, normOf, scoreOf } from "./metric.js";
 export { compareHits, NearestRows } from "./nearest-rows.js";

@@ -13,7 +13,7 @@ export type Kernel = (
   out: Float64Array,
 ) => void;
 
-/** Inner products. */
+/** Inner products of a query with listed rows of a matrix, as 64-bit floats. */
 export const dots: Kernel = (query, vectors, rows, from, to, out) => {
   const size = query.length;
   let at = from;
@@ -43,7 +43,7 @@ export const dots: Kernel = (query, vectors, rows, from, to, out) => {
   }
 };
 
-/** Squared L2 distances. By differences: from norms and an inner product, the nearest would lose their digits. */
+/** Squared L2 distances, likewise. By differences: from norms and an inner product, the nearest would lose their digits. */
 export const squares: Kernel = (query, vectors, rows, from, to, out) => {
   const size = query.length;
   let at = from;
