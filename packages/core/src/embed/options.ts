@@ -1,8 +1,8 @@
 /** What `embed` of a database takes, checked. */
 import { DataknobsError } from "../errors.js";
+import { checkKeys, refused, wholeNumber } from "../layers/options.js";
 import type { PathInput } from "../query/ast.js";
 import type { Path } from "../query/lowered.js";
-import { nearest } from "../query/nearest.js";
 import { pathKey, resolvePath } from "../query/paths.js";
 
 /** One vector of a record, and the texts that it stands for. */
@@ -43,30 +43,32 @@ export interface CheckedEmbed {
 
 /** Throws `INVALID_CONFIG`. */
 export function checkEmbed(given: EmbedOptions): CheckedEmbed {
-  if (typeof given !== "object" || given === null) throw bad("is { fields, model, run }");
-  known(given, ["fields", "model", "run", "batchSize"], "");
+  if (typeof given !== "object" || given === null) throw refused("embed", "is { fields, model, run }");
+  checkKeys("embed", given, ["fields", "model", "run", "batchSize"]);
   const { fields, model, run, batchSize = 64 } = given;
-  if (typeof model !== "string" || model === "") throw bad("names its `model`, with a version");
-  if (typeof run !== "function") throw bad("takes a function `run`");
-  if (!Number.isSafeInteger(batchSize) || batchSize < 1) throw bad("takes a whole number, 1 or more, as `batchSize`");
-  if (!Array.isArray(fields) || fields.length === 0) throw bad("takes a list of { from, to } as `fields`");
+  if (typeof model !== "string" || model === "") throw refused("embed", "names its `model`, with a version");
+  if (typeof run !== "function") throw refused("embed", "takes a function `run`");
+  wholeNumber("embed", "batchSize", batchSize, 1);
+  if (!Array.isArray(fields) || fields.length === 0) throw refused("embed", "takes a list of { from, to } as `fields`");
   const checked = (fields as readonly EmbeddedField[]).map(checkField);
   const written = checked.flatMap(({ to, stamp }) => [to, stamp]);
   for (const path of [...written, ...checked.flatMap(({ from }) => from)]) {
-    if (path.root !== "data") throw bad(`works on data; "${path.text}" is none`);
+    if (path.root !== "data") throw refused("embed", `works on data; "${path.text}" is none`);
   }
   for (const [index, path] of written.entries()) {
     const others = [...written.filter((_, at) => at !== index), ...checked.flatMap(({ from }) => from)];
     const clash = others.find((other) => isWithin(path, other) || isWithin(other, path));
-    if (clash !== undefined) throw bad(`writes "${path.text}", which is also, or is within, "${clash.text}"`);
+    if (clash !== undefined)
+      throw refused("embed", `writes "${path.text}", which is also, or is within, "${clash.text}"`);
   }
   return Object.freeze({ fields: Object.freeze(checked), model, run, batchSize });
 }
 
 function checkField(field: EmbeddedField): CheckedField {
-  if (typeof field !== "object" || field === null) throw bad("has fields { from, to, stamp? }");
-  known(field, ["from", "to", "stamp"], "'s field");
-  if (!Array.isArray(field.from) || field.from.length === 0) throw bad("has fields with a list of paths as `from`");
+  if (typeof field !== "object" || field === null) throw refused("embed", "has fields { from, to, stamp? }");
+  checkKeys("embed", field, ["from", "to", "stamp"]);
+  if (!Array.isArray(field.from) || field.from.length === 0)
+    throw refused("embed", "has fields with a list of paths as `from`");
   try {
     const to = resolvePath(field.to);
     const last = to.segments.at(-1) ?? "";
@@ -80,14 +82,4 @@ function checkField(field: EmbeddedField): CheckedField {
 
 function isWithin(inner: Path, outer: Path): boolean {
   return outer.segments.every((segment, index) => inner.segments[index] === segment);
-}
-
-function known(given: object, keys: readonly string[], part: string): void {
-  for (const key of Object.keys(given)) {
-    if (!keys.includes(key)) throw bad(`${part} has no "${key}".${nearest(key, keys)} It has ${keys.join(", ")}`);
-  }
-}
-
-function bad(message: string): DataknobsError {
-  return new DataknobsError("INVALID_CONFIG", `\`embed\` ${message.replace(/^'s/, "with a field: it")}.`);
 }
