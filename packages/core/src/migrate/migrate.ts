@@ -13,6 +13,7 @@ import { abortError, runAsync } from "../database/steps.js";
 import { DataknobsError } from "../errors.js";
 import type { Condition, Query } from "../query/ast.js";
 import { lowerQuery, toQuery } from "../query/parse.js";
+import { Account } from "./account.js";
 import {
   type Checkpoint,
   type CheckpointStore,
@@ -20,22 +21,18 @@ import {
   readCheckpoint,
   writeCheckpoint,
 } from "./checkpoint.js";
-import { type Batch, copyBatch, type Tally } from "./copy.js";
+import { type Batch, copyBatch } from "./copy.js";
 import { type ContentHash, contentText, Digest, hashOf } from "./digest.js";
 import {
   type CheckedOptions,
   checkOptions,
   type MigrateOptions,
-  type MigrationFailure,
-  type MigrationProgress,
   type MigrationReport,
   type Verification,
 } from "./options.js";
 import { mostRecords, Pace } from "./pace.js";
 import { batchesOf, type Side } from "./read.js";
 import { verifyContent, verifyCount } from "./verify.js";
-
-const maxErrors = 1000;
 
 /**
  * Copies the records of one database into another; gives a report of plain JSON.
@@ -76,21 +73,14 @@ class Job {
   readonly #given: number | undefined;
   readonly #query: Query;
   readonly #store: CheckpointStore | undefined;
-  readonly #began = performance.now();
-  readonly #tally: Tally = { read: 0, written: 0, skipped: 0, dropped: 0, failed: 0 };
-  readonly #errors: MigrationFailure[] = [];
-  #replaced = 0;
-  #startedAt = new Date().toISOString();
-  #before = 0;
-  #resumed = false;
-  #total = 0;
-  #verified = 0;
+  readonly #account: Account;
 
   constructor(source: Side, target: Side, options: CheckedOptions, given: number | undefined) {
     this.#given = given;
     this.#source = source;
     this.#target = target;
     this.#options = options;
+    this.#account = new Account({ ...options, source: source.session.name, target: target.session.name });
     this.#query = toQuery(options.query);
     lowerQuery(this.#query, source.session);
     const { checkpoint } = options;
@@ -113,9 +103,9 @@ class Job {
       const start = await this.#startFrom(known, job);
       if (start !== undefined) await this.#copy(start);
       const verification = await this.#verify();
-      return this.#report(verification);
+      return this.#account.report(verification);
     } catch (error) {
-      throw this.#withReport(asDataknobsError(error, this.#source.session, "migrate"));
+      throw this.#account.withReport(asDataknobsError(error, this.#source.session, "migrate"));
     }
   }
 
@@ -126,26 +116,23 @@ class Job {
     const window = Math.max(known?.window ?? 0, (concurrency + 1) * (this.#given ?? mostRecords));
     const resumes = known !== undefined && (known.state === "copying" || !incremental);
     if (resumes) {
-      this.#resumed = true;
-      Object.assign(this.#tally, known.tally);
-      this.#replaced = known.replaced;
-      this.#before = known.before;
-      this.#startedAt = known.startedAt;
-      this.#total = await this.#countSource(known.since);
+      this.#account.resume(known);
+      this.#account.take(known);
+      this.#account.total = await this.#countSource(known.since);
       return known.state === "done" ? undefined : { ...known, window };
     }
     const since = known === undefined ? null : new Date(Date.parse(known.startedAt) - overlap).toISOString();
-    this.#before = await this.#countTarget();
-    this.#total = await this.#countSource(since);
+    this.#account.before = await this.#countTarget();
+    this.#account.total = await this.#countSource(since);
     const fresh: Checkpoint = {
       job,
       state: "copying",
       after: null,
       window,
-      tally: this.#tally,
+      tally: this.#account.tally,
       replaced: 0,
-      before: this.#before,
-      startedAt: this.#startedAt,
+      before: this.#account.before,
+      startedAt: this.#account.startedAt,
       since,
     };
     if (this.#store !== undefined) await writeCheckpoint(this.#store, fresh);
@@ -158,16 +145,16 @@ class Job {
     const underWay: Promise<Batch>[] = [];
     let state = start;
     // only a run that was killed leaves records that nobody counted
-    let doubtful = this.#resumed ? start.window : 0;
+    let doubtful = this.#account.resumed ? start.window : 0;
     let stop: Error | undefined;
     const settle = async (): Promise<void> => {
       const batch = await (underWay.shift() as Promise<Batch>);
-      this.#count(batch);
+      this.#account.add(batch);
       stop ??= batch.stop;
       if (stop !== undefined) return;
-      state = { ...state, after: batch.last, tally: { ...this.#tally }, replaced: this.#replaced };
+      state = { ...state, after: batch.last, tally: { ...this.#account.tally }, replaced: this.#account.replaced };
       if (this.#store !== undefined) await writeCheckpoint(this.#store, state);
-      this.#progress("copy");
+      this.#account.tell("copy");
     };
     try {
       for await (const records of batchesOf(this.#source, this.#rest(start), () => pace.size)) {
@@ -189,15 +176,9 @@ class Job {
     } finally {
       // nothing is written after this call has ended, and what was is counted
       for (const batch of await Promise.allSettled(underWay))
-        if (batch.status === "fulfilled") this.#count(batch.value);
+        if (batch.status === "fulfilled") this.#account.add(batch.value);
     }
     if (this.#store !== undefined) await writeCheckpoint(this.#store, { ...state, state: "done" });
-  }
-
-  #count({ tally, replaced, failures }: Batch): void {
-    for (const key of Object.keys(tally) as (keyof Tally)[]) this.#tally[key] += tally[key];
-    this.#replaced += replaced;
-    for (const failure of failures) if (this.#errors.length < maxErrors) this.#errors.push(failure);
   }
 
   /** What is left to copy; in the order of ids where the place is kept. */
@@ -212,18 +193,13 @@ class Job {
   async #verify(): Promise<Verification | null> {
     const { verify } = this.#options;
     if (verify === "none") return null;
-    const copied = {
-      ...this.#tally,
-      replaced: this.#replaced,
-      before: this.#before,
-      startedAt: this.#startedAt,
-    };
+    const copied = this.#account.copied();
     const result =
       verify === "count"
         ? verifyCount(await this.#countTarget(), copied)
         : await verifyContent(this.#source, this.#target, this.#options, copied, (verified) => {
-            this.#verified = verified;
-            this.#progress("verify");
+            this.#account.verified = verified;
+            this.#account.tell("verify");
           });
     if (result.ok) return result;
     const what =
@@ -233,7 +209,7 @@ class Job {
     throw new DataknobsError(
       "CONFLICT",
       `The target does not agree with the source: ${what}. Something else writes to one of them, or the transform is not pure.`,
-      { operation: "migrate", report: this.#report(result) },
+      { operation: "migrate", report: this.#account.report(result) },
     );
   }
 
@@ -257,30 +233,6 @@ class Job {
     const { onConflict, transform } = this.#options;
     const names = [this.#source.session.name, this.#target.session.name];
     return hashOf(JSON.stringify([names, this.#query, onConflict, String(transform ?? "")]));
-  }
-
-  #progress(phase: MigrationProgress["phase"]): void {
-    this.#options.onProgress?.({ phase, total: this.#total, verified: this.#verified, ...this.#tally });
-  }
-
-  #report(verification: Verification | null): MigrationReport {
-    return {
-      source: this.#source.session.name,
-      target: this.#target.session.name,
-      dryRun: this.#options.dryRun,
-      resumed: this.#resumed,
-      startedAt: this.#startedAt,
-      ms: Math.round(performance.now() - this.#began),
-      ...this.#tally,
-      errors: this.#errors,
-      verification,
-    };
-  }
-
-  #withReport(error: Error): Error {
-    if (!DataknobsError.is(error)) return error;
-    const details = { ...error.details, report: error.details["report"] ?? this.#report(null) };
-    return new DataknobsError(error.code, error.message, details, { cause: error.cause ?? error });
   }
 }
 

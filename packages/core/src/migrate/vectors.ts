@@ -13,6 +13,7 @@ import { VectorOperations } from "../vector/operations.js";
 import { countRows } from "../vector/scan.js";
 import { throwIfAborted, type VectorSession } from "../vector/session.js";
 import { checkScope } from "../vector/settings.js";
+import { Account } from "./account.js";
 import {
   type Checkpoint,
   type CheckpointStore,
@@ -20,9 +21,8 @@ import {
   readCheckpoint,
   writeCheckpoint,
 } from "./checkpoint.js";
-import type { Tally } from "./copy.js";
 import { type ContentHash, Digest, hashOf } from "./digest.js";
-import type { MigrationFailure, MigrationProgress, MigrationReport, Verification } from "./options.js";
+import type { MigrationReport, Verification } from "./options.js";
 import { type CheckedVectorOptions, checkVectorOptions, type MigrateVectorsOptions } from "./vector-options.js";
 import {
   compareRows,
@@ -35,7 +35,6 @@ import {
 } from "./vector-rows.js";
 import { verifyCount } from "./verify.js";
 
-const maxErrors = 1000;
 const mostExamples = 100;
 
 /**
@@ -104,23 +103,17 @@ class VectorJob {
   readonly #lanes: readonly Lane<VectorSide>[];
   readonly #options: CheckedVectorOptions;
   readonly #store: CheckpointStore | undefined;
-  readonly #began = performance.now();
-  readonly #tally: Tally = { read: 0, written: 0, skipped: 0, dropped: 0, failed: 0 };
-  readonly #errors: MigrationFailure[] = [];
-  #startedAt = new Date().toISOString();
-  #replaced = 0;
-  #before = 0;
-  #total = 0;
-  #verified = 0;
-  #resumed = false;
+  readonly #account: Account;
 
   constructor(lanes: readonly Lane<VectorSide>[], options: CheckedVectorOptions) {
     this.#lanes = lanes;
     this.#options = options;
+    const { from, to } = this.#first;
+    this.#account = new Account({ ...options, source: from.session.name, target: to.session.name });
     const { checkpoint } = options;
     this.#store = typeof checkpoint === "string" ? checkpointFile(checkpoint) : checkpoint;
     // checked before anything is read
-    for (const { from } of lanes) filterOf(from, options);
+    for (const lane of lanes) filterOf(lane.from, options);
   }
 
   get #first(): Lane<VectorSide> {
@@ -130,11 +123,11 @@ class VectorJob {
   async run(): Promise<MigrationReport> {
     try {
       const start = await this.#start();
-      this.#total = await this.#count("from");
+      this.#account.total = await this.#count("from");
       if (start.state === "copying") await this.#copy(start);
-      return this.#report(await this.#verify());
+      return this.#account.report(await this.#verify());
     } catch (error) {
-      throw this.#withReport(asDataknobsError(error, this.#first.from.session, "migrateVectors"));
+      throw this.#account.withReport(asDataknobsError(error, this.#first.from.session, "migrateVectors"));
     }
   }
 
@@ -142,25 +135,20 @@ class VectorJob {
     const job = this.#store === undefined ? "" : await this.#fingerprint();
     const known = this.#store === undefined ? undefined : await readCheckpoint(this.#store, job);
     if (known !== undefined) {
-      this.#resumed = true;
-      this.#before = known.before;
-      this.#startedAt = known.startedAt;
+      this.#account.resume(known);
       // of a run that did not end, the counts are made anew
-      if (known.state === "done") {
-        Object.assign(this.#tally, known.tally);
-        this.#replaced = known.replaced;
-      }
+      if (known.state === "done") this.#account.take(known);
       return known;
     }
-    this.#before = await this.#count("to");
+    this.#account.before = await this.#count("to");
     const fresh: Checkpoint = { job, ...this.#state("copying") };
     if (this.#store !== undefined) await writeCheckpoint(this.#store, fresh);
     return fresh;
   }
 
   #state(state: Checkpoint["state"]): Omit<Checkpoint, "job"> {
-    const [tally, replaced, before, startedAt] = [{ ...this.#tally }, this.#replaced, this.#before, this.#startedAt];
-    return { state, after: null, window: 0, tally, replaced, before, startedAt, since: null };
+    const { tally, replaced, before, startedAt } = this.#account;
+    return { state, after: null, window: 0, tally: { ...tally }, replaced, before, startedAt, since: null };
   }
 
   async #copy({ job }: Checkpoint): Promise<void> {
@@ -170,23 +158,23 @@ class VectorJob {
         if (underWay === undefined) return;
         const batch = await underWay;
         underWay = undefined;
-        this.#add(batch);
+        this.#account.add(batch);
         if (batch.stop !== undefined) throw batch.stop;
-        this.#progress("copy");
+        this.#account.tell("copy");
       };
       try {
         // one batch is written while the next is read
         for await (const rows of rowsIn(from, filterOf(from, this.#options), this.#options.batchSize)) {
           await settle();
           throwIfAborted(from.call);
-          underWay = copyRows(rows, to, this.#options, this.#resumed);
+          underWay = copyRows(rows, to, this.#options, this.#account.resumed);
           // whoever waits for it gets the error; until then it is nobody's
           underWay.catch(() => undefined);
         }
         await settle();
       } finally {
         // nothing is written after this call has ended, and what was is counted
-        if (underWay !== undefined) await underWay.then((batch) => this.#add(batch)).catch(() => undefined);
+        if (underWay !== undefined) await underWay.then((batch) => this.#account.add(batch)).catch(() => undefined);
       }
     }
     if (this.#store === undefined) return;
@@ -202,19 +190,13 @@ class VectorJob {
     await turns.exclusive(async () => backend.save?.({ ...call, force: false }));
   }
 
-  #add({ tally, replaced, failures }: VectorBatch): void {
-    for (const key of Object.keys(tally) as (keyof Tally)[]) this.#tally[key] += tally[key];
-    this.#replaced += replaced;
-    for (const failure of failures) if (this.#errors.length < maxErrors) this.#errors.push(failure);
-  }
-
   async #verify(): Promise<Verification | null> {
     const { verify: asked } = this.#options;
     if (asked === "none") return null;
     // which of the equal ones a killed run wrote, and which were there before it, numbers cannot tell
-    const verify = this.#resumed ? "content" : asked;
-    const copied = { ...this.#tally, replaced: this.#replaced, before: this.#before, startedAt: this.#startedAt };
-    const result = verify === "count" ? verifyCount(await this.#count("to"), copied) : await this.#compare();
+    const verify = this.#account.resumed ? "content" : asked;
+    const result =
+      verify === "count" ? verifyCount(await this.#count("to"), this.#account.copied()) : await this.#compare();
     if (result.ok) return result;
     const what =
       verify === "count"
@@ -223,7 +205,7 @@ class VectorJob {
     throw new DataknobsError(
       "CONFLICT",
       `The target does not agree with the source: ${what}. Something else writes to one of them, or the transform is not pure.`,
-      { operation: "migrateVectors", report: this.#report(result) },
+      { operation: "migrateVectors", report: this.#account.report(result) },
     );
   }
 
@@ -240,17 +222,17 @@ class VectorJob {
         different += compared.different.length;
         for (const id of [...compared.missing, ...compared.different])
           if (examples.length < mostExamples) examples.push(id);
-        this.#verified += compared.theirs.length;
-        this.#progress("verify");
+        this.#account.verified += compared.theirs.length;
+        this.#account.tell("verify");
       }
     }
     const counts = { missing, different, changedMeanwhile: 0, examples };
     const wrong = missing + different;
     return {
       mode: "content",
-      ok: wrong <= this.#tally.skipped + this.#tally.failed,
-      expected: this.#verified,
-      found: this.#verified - wrong,
+      ok: wrong <= this.#account.tally.skipped + this.#account.tally.failed,
+      expected: this.#account.verified,
+      found: this.#account.verified - wrong,
       ...counts,
       sourceHash: expected.result().hash,
       targetHash: found.result().hash,
@@ -273,30 +255,6 @@ class VectorJob {
     const stores = [from, to].map(({ session: { name, scope, dimensions } }) => [name, scope, dimensions]);
     const lanes = scopes?.map((scope) => scope ?? null);
     return hashOf(JSON.stringify(["vectors", stores, lanes, filter, onConflict, String(transform ?? "")]));
-  }
-
-  #progress(phase: MigrationProgress["phase"]): void {
-    this.#options.onProgress?.({ phase, total: this.#total, verified: this.#verified, ...this.#tally });
-  }
-
-  #report(verification: Verification | null): MigrationReport {
-    return {
-      source: this.#first.from.session.name,
-      target: this.#first.to.session.name,
-      dryRun: this.#options.dryRun,
-      resumed: this.#resumed,
-      startedAt: this.#startedAt,
-      ms: Math.round(performance.now() - this.#began),
-      ...this.#tally,
-      errors: this.#errors,
-      verification,
-    };
-  }
-
-  #withReport(error: Error): Error {
-    if (!DataknobsError.is(error)) return error;
-    const details = { ...error.details, report: error.details["report"] ?? this.#report(null) };
-    return new DataknobsError(error.code, error.message, details, { cause: error.cause ?? error });
   }
 }
 
