@@ -1,6 +1,5 @@
 /** Files: all that belongs together is in one, whole or refused before Faiss sees a byte of it. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,6 +8,7 @@ import { loadFile, saveFile } from "@dataknobs/core/vector";
 import { type FaissOptions, faiss } from "@dataknobs/vector-faiss";
 import { vectorMemory } from "@dataknobs/vector-memory";
 import { describe, it } from "@jest/globals";
+import { runScript } from "../../../tooling/testing/child.js";
 import { clustered, entriesOf } from "./clusters.js";
 import { place } from "./scratch.js";
 
@@ -155,19 +155,7 @@ function changed(bytes: Uint8Array, at: number, value: number): Uint8Array {
 
 const scripts = join(dirname(fileURLToPath(import.meta.url)), "crash");
 
-function run(script: string, plan: object): Promise<{ readonly text: string; readonly signal: string | null }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(scripts, script), JSON.stringify(plan)], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    let text = "";
-    child.stdout.setEncoding("utf8").on("data", (part: string) => {
-      text += part;
-    });
-    child.on("error", reject);
-    child.on("close", (_, signal) => resolve({ text, signal }));
-  });
-}
+const run = (script: string, plan: object): ReturnType<typeof runScript> => runScript(join(scripts, script), plan);
 
 describe("kill -9 while saving", () => {
   for (const [operation, after] of [

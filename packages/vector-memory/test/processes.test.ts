@@ -3,30 +3,18 @@
  * operation of a save leaves a file that opens, with all of the last save or all of the one before.
  */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openVectorStore } from "@dataknobs/core";
 import { describe, it } from "@jest/globals";
+import { runScript } from "../../../tooling/testing/child.js";
 import { vectorMemory } from "../src/index.js";
 import { place } from "./scratch.js";
 
 const scripts = join(dirname(fileURLToPath(import.meta.url)), "crash");
 
-function run(script: string, plan: object): Promise<{ readonly text: string; readonly signal: string | null }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(scripts, script), JSON.stringify(plan)], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    let text = "";
-    child.stdout.setEncoding("utf8").on("data", (part: string) => {
-      text += part;
-    });
-    child.on("error", reject);
-    child.on("close", (_, signal) => resolve({ text, signal }));
-  });
-}
+const run = (script: string, plan: object): ReturnType<typeof runScript> => runScript(join(scripts, script), plan);
 
 const kills = [
   ["write", 1],
