@@ -1,21 +1,21 @@
-/** Every write operation, once, as steps. Data is checked and encoded before any I/O. */
+/** Every write operation, once, as steps. */
 import type { Call, DeleteOp, InsertOp, MergeOp, UpdateOp, UpsertOp, WriteOp, WriteOutcome } from "../backend/spi.js";
 import { DataknobsError } from "../errors.js";
 import { matcherOf } from "../match/matcher.js";
 import { planQuery } from "../plan/plan.js";
 import type { Condition } from "../query/ast.js";
 import { lowerCondition } from "../query/parse.js";
-import { checkId, newId, newVersion } from "../record/ids.js";
+import { checkId, newVersion } from "../record/ids.js";
 import type { JsonObject, TypeMap, WireRecord } from "../record/json.js";
 import { mergeFields } from "../record/merge.js";
 import { type StoredRecord, toStored } from "../record/stored.js";
-import { decode, type Encoded, type EncodeOptions, encodeFields } from "../record/values.js";
+import { decode } from "../record/values.js";
 import { batchError, outcomeError, versionConflict, writtenRecord } from "./outcomes.js";
 import { scanAll } from "./scans.js";
 import { validate } from "./schema.js";
 import { misuse, type Session } from "./session.js";
 import { type Steps, wait } from "./steps.js";
-import { checkVectors } from "./vector-fields.js";
+import { checkVersion, deleteOp, encodeData, insertOf, insertOp, updateOp, upsertOp } from "./write-ops.js";
 
 export interface CreateOptions {
   /** Default: a UUIDv7. */
@@ -49,11 +49,6 @@ const updateKeys: ReadonlySet<string> = new Set(["ifVersion", "metadata", "signa
 const deleteKeys: ReadonlySet<string> = new Set(["ifVersion", "signal", "timeout"]);
 const createInputKeys: ReadonlySet<string> = new Set(["id", "data", "metadata"]);
 const updateInputKeys: ReadonlySet<string> = new Set(["id", "data", "metadata", "ifVersion"]);
-
-const none: Encoded<JsonObject> = Object.freeze({ json: Object.freeze({}), types: null });
-
-const sharedData: EncodeOptions = Object.freeze({ subject: "data", code: "INVALID_RECORD", freeze: false });
-const keptData: EncodeOptions = Object.freeze({ ...sharedData, freeze: true });
 
 export function* create(session: Session, data: unknown, options: CreateOptions, call: Call): Steps<StoredRecord> {
   checkOptionKeys(options, createKeys, "create");
@@ -320,62 +315,6 @@ function planFor(session: Session, condition: Condition): ReturnType<typeof plan
   return planQuery(query, session, session.batchSize);
 }
 
-// ---------- operations from checked input
-
-function* insertOp(session: Session, input: CreateInput): Steps<InsertOp> {
-  return insertOf(session, input, yield* validate(session.schema, input.data), Date.now());
-}
-
-/** Of validated data; no generator, which in a batch would cost as much as the rest. */
-function insertOf(session: Session, input: CreateInput, validated: unknown, at: number): InsertOp {
-  const id = input.id ?? newId();
-  if (input.id !== undefined) checkId(input.id);
-  const data = encodeFields(validated, session.backend.ownership === "keep" ? keptData : sharedData);
-  if (session.vectorFields.length > 0) checkVectors(session.vectorFields, "data", data.json, data.types);
-  const metadata = input.metadata === undefined ? none : encodeData(session, "metadata", input.metadata);
-  return {
-    kind: "insert",
-    id,
-    data: data.json,
-    types: data.types,
-    metadata: metadata.json,
-    metadataTypes: metadata.types,
-    version: newVersion(),
-    at,
-  };
-}
-
-function* upsertOp(session: Session, input: UpsertInput): Steps<UpsertOp> {
-  checkVersion(input.ifVersion);
-  return { ...(yield* insertOp(session, input)), kind: "upsert", ifVersion: input.ifVersion };
-}
-
-function* updateOp(session: Session, input: UpdateInput): Steps<UpdateOp> {
-  checkId(input.id);
-  checkVersion(input.ifVersion);
-  const op = yield* insertOp(session, input);
-  const metadata = input.metadata === undefined ? undefined : op.metadata;
-  return { ...op, kind: "update", metadata, ifVersion: input.ifVersion };
-}
-
-function deleteOp(id: string, ifVersion: string | undefined): DeleteOp {
-  checkId(id);
-  checkVersion(ifVersion);
-  return ifVersion === undefined ? { kind: "delete", id } : { kind: "delete", id, ifVersion };
-}
-
-function encodeData(
-  session: Session,
-  root: "data" | "metadata",
-  value: unknown,
-  subject: string = root,
-): Encoded<JsonObject> {
-  const freeze = session.backend.ownership === "keep";
-  const encoded = encodeFields(value, { subject, code: "INVALID_RECORD", freeze });
-  checkVectors(session.vectorFields, root, encoded.json, encoded.types);
-  return encoded;
-}
-
 function* writeOne(
   session: Session,
   op: InsertOp | UpsertOp | UpdateOp,
@@ -410,11 +349,6 @@ function* writeMany(
 function* writeAll(session: Session, ops: readonly WriteOp[], call: Call): Steps<readonly WriteOutcome[]> {
   if (ops.length === 0) return [];
   return yield* wait(session.store.write(ops, { ...call, atomic: session.capabilities.atomicBatch }));
-}
-
-function checkVersion(version: unknown): void {
-  if (version === undefined || (typeof version === "string" && version !== "")) return;
-  throw new DataknobsError("INVALID_RECORD", "`ifVersion` is the `version` of a record that was read.");
 }
 
 function checkCondition(condition: unknown, operation: string): void {
