@@ -21,6 +21,7 @@ import {
   DataknobsError,
   freezeRecord,
   idPath,
+  isThenable,
   type MaybePromise,
   type MergeOp,
   type OpenRequest,
@@ -384,11 +385,7 @@ const capabilities: Capabilities = Object.freeze({
 });
 
 function then<T, R>(value: MaybePromise<T>, next: (value: T) => R): MaybePromise<R> {
-  return isPromise(value) ? value.then(next) : next(value);
-}
-
-function isPromise<T>(value: MaybePromise<T>): value is PromiseLike<T> {
-  return typeof (value as PromiseLike<T> | null | undefined)?.then === "function";
+  return isThenable(value) ? value.then(next) : next(value);
 }
 
 function aborted(): DataknobsError {

@@ -17,6 +17,7 @@ export {
   type VectorIndex,
 } from "../database/indexes.js";
 export { backendFrom } from "../database/open.js";
+export { isThenable } from "../database/steps.js";
 export { DataknobsError, type ErrorCode, type ErrorDetails, toError } from "../errors.js";
 export { type Getter, getterOf, typesOf, walk } from "../match/access.js";
 export {
