@@ -43,16 +43,24 @@ export type Flat = { [key: string]: string | number | boolean };
 
 /**
  * The name of a field among Chroma's metadata. `undefined`: filters do not find the field there. Names that Chroma has
- * for itself, hides or refuses go by their JSON Pointer.
+ * for itself, hides or refuses go by their JSON Pointer, and so do names with what JSON escapes: the client's parser is
+ * V8's, which mixes up such keys (see `parseJson` in core), so that they stand there as `~u` and four hex digits.
  */
 export function flatKey(segments: readonly string[], pointer: string): string | undefined {
   const [name] = segments;
   if (name === undefined || name.startsWith("/")) return undefined;
-  return segments.length === 1 && isPlainName(name) ? name : pointer;
+  return segments.length === 1 && isPlainName(name) ? name : pointer.replace(escaped, (c) => `~u${hex4(c)}`);
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: what JSON writes with a backslash
+const escaped = /["\\\u0000-\u001f]/g;
+
+function hex4(character: string): string {
+  return character.charCodeAt(0).toString(16).padStart(4, "0");
 }
 
 function isPlainName(name: string): boolean {
-  return name !== "__proto__" && !/^(?:$|[#$/]|chroma:|dataknobs:)/.test(name);
+  return name !== "__proto__" && !/^(?:$|[#$/]|chroma:|dataknobs:)/.test(name) && name.search(escaped) < 0;
 }
 
 export function flatten({ metadata, metadataTypes: types, text }: Omit<VectorRow, "id" | "vector">): Flat {

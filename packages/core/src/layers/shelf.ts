@@ -6,6 +6,7 @@
 import type { Backend, Call, Transaction, WriteOp } from "../backend/spi.js";
 import { newVersion } from "../record/ids.js";
 import type { WireRecord } from "../record/json.js";
+import { parseJson } from "../record/parse-json.js";
 import { forward, forwardTransaction } from "./forward.js";
 
 export interface ShelfCounts {
@@ -156,7 +157,7 @@ class Shelf {
   #recordOf(row: WireRecord | undefined): WireRecord | undefined {
     const { record, at } = (row?.data ?? {}) as { record?: unknown; at?: unknown };
     if (typeof record !== "string" || typeof at !== "number" || at + this.#ttl <= Date.now()) return undefined;
-    return JSON.parse(record) as WireRecord;
+    return parseJson(record) as unknown as WireRecord;
   }
 
   async #put(records: readonly (WireRecord | undefined)[], state: object): Promise<void> {
