@@ -57,6 +57,8 @@ export class Engine implements Operations {
   readonly #place: number[] = [];
   readonly #label: number[] = [];
   readonly #scale: number[] = [];
+  /** Room for one query. */
+  #wide!: Float64Array;
 
   constructor(lock: Int32Array) {
     this.#lock = lock;
@@ -76,6 +78,7 @@ export class Engine implements Operations {
     this.#shape = shape;
     this.#trainAt = trainAt;
     this.#segments = new Segments(shape.dimensions);
+    this.#wide = new Float64Array(shape.dimensions);
     return null;
   }
 
@@ -115,7 +118,7 @@ export class Engine implements Operations {
   search({ shelf: number, queries, k, among, exact }: SearchRequest): Found {
     const shelf = this.#shelf(number);
     const { indexed } = shelf;
-    const asked = new Queries(queries, this.#shape, this.#segments, this.#scale);
+    const asked = new Queries(queries, this.#shape, this.#segments, this.#scale, this.#wide);
     const rows = among ?? shelf.slots;
     const useful = indexed !== undefined && !exact && shelf.unfit === 0 && asked.fit;
     const answers: (readonly Hit[] | undefined)[] = useful

@@ -30,6 +30,8 @@ export class NativeIndex {
   readonly #shape: IndexShape;
   readonly #index: FaissIndex;
   #count = 0;
+  /** Of the last search: Faiss copies what it is given. */
+  #asked: number[] = [];
 
   private constructor(shape: IndexShape, index: FaissIndex, count: number) {
     this.#shape = shape;
@@ -93,7 +95,10 @@ export class NativeIndex {
     if (fetch < 1 || fetch > this.#count) {
       throw new DataknobsError("UNEXPECTED", `${fetch} of ${this.#count} rows were asked for.`, { backend: name });
     }
-    return this.#index.search(listOf(this.#shape.dimensions, 0, queries, fill), fetch);
+    const numbers = queries * this.#shape.dimensions;
+    if (this.#asked.length !== numbers) this.#asked = new Array(numbers);
+    for (let row = 0; row < queries; row++) fill(this.#asked, row, row * this.#shape.dimensions);
+    return this.#index.search(this.#asked, fetch);
   }
 
   image(): Uint8Array {

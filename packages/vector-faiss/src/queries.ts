@@ -14,12 +14,21 @@ export class Queries {
   readonly #segments: Segments;
   readonly #scales: readonly number[];
   readonly #norms: number[] = [];
+  readonly #wide: Float64Array;
 
-  constructor(numbers: Float32Array, shape: IndexShape, segments: Segments, scales: readonly number[]) {
+  /** `wide`: room for the query that is measured, as 64-bit floats. */
+  constructor(
+    numbers: Float32Array,
+    shape: IndexShape,
+    segments: Segments,
+    scales: readonly number[],
+    wide: Float64Array,
+  ) {
     this.#numbers = numbers;
     this.#shape = shape;
     this.#segments = segments;
     this.#scales = scales;
+    this.#wide = wide;
     this.count = numbers.length / shape.dimensions;
     for (let query = 0; query < this.count; query++) {
       this.#norms.push(normOf(numbers, query * shape.dimensions, (query + 1) * shape.dimensions));
@@ -31,10 +40,12 @@ export class Queries {
     return this.#shape.metric === "cosine" || this.#norms.every(fitNorm);
   }
 
+  /** Good until the next query is measured. */
   measure(query: number): Measure {
     const { dimensions, metric } = this.#shape;
-    const wide = new Float64Array(this.#numbers.subarray(query * dimensions, (query + 1) * dimensions));
-    return measureOf(metric, wide, this.#norms[query] as number, this.#segments, this.#scales);
+    const from = query * dimensions;
+    this.#wide.set(this.count === 1 ? this.#numbers : this.#numbers.subarray(from, from + dimensions));
+    return measureOf(metric, this.#wide, this.#norms[query] as number, this.#segments, this.#scales);
   }
 
   copy(query: number, into: number[], to: number): void {
@@ -48,6 +59,9 @@ export class Queries {
 
 export function normOf(numbers: Float32Array, from: number, to: number): number {
   let sum = 0;
-  for (let at = from; at < to; at++) sum += (numbers[at] as number) ** 2;
+  for (let at = from; at < to; at++) {
+    const number = numbers[at] as number;
+    sum += number * number;
+  }
   return Math.sqrt(sum);
 }

@@ -3,7 +3,7 @@
  * index answers short, core sees to it that k rows are given whenever k match.
  */
 import { checkOptions, type OptionSpec } from "../backend/options.js";
-import type { Call } from "../backend/spi.js";
+import type { Call, MaybePromise } from "../backend/spi.js";
 import { DataknobsError } from "../errors.js";
 import type { Condition } from "../query/ast.js";
 import { checkKeys } from "../query/checks.js";
@@ -222,14 +222,14 @@ async function matching(session: VectorSession, { filter }: CheckedSearch, call:
     : backend.count({ ...call, scope: session.scope, where: filter.pushed });
 }
 
-async function ask(
+function ask(
   session: VectorSession,
   vectors: readonly Float32Array[],
   { filter, include, tuning }: CheckedSearch,
   way: Way,
   limit: number,
   call: Call,
-): Promise<readonly (readonly VectorHit[])[]> {
+): MaybePromise<readonly (readonly VectorHit[])[]> {
   return session.backend.search({
     ...call,
     scope: session.scope,
