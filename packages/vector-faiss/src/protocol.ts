@@ -27,10 +27,10 @@ export interface SearchRequest extends OnShelf {
 }
 export interface Found {
   /** Hits of each query. */
-  readonly counts: Int32Array;
+  readonly counts: ArrayLike<number>;
   /** Nearest first, query after query. */
-  readonly slots: Int32Array;
-  readonly distances: Float64Array;
+  readonly slots: ArrayLike<number>;
+  readonly distances: ArrayLike<number>;
 }
 /** What `explain` says of a shelf. */
 export interface ShelfState extends OnShelf {
