@@ -51,6 +51,12 @@ export class DuckdbBackend implements Backend<Sql> {
     this.capabilities = capabilitiesOf(settings, this.#unopened.compiler);
   }
 
+  get location(): string | undefined {
+    const { path, table, from } = this.#settings;
+    if (from !== undefined) return from.files.join(", ");
+    return path === ":memory:" ? undefined : `${path}#${table}`;
+  }
+
   get compiler(): Compiler<Sql> {
     return (this.#opened?.table ?? this.#unopened).compiler;
   }

@@ -59,6 +59,14 @@ export class ElasticsearchBackend implements Backend<Query> {
   #dirty = false;
   #refreshing: Promise<unknown> = Promise.resolve();
 
+  get location(): string {
+    const { connection, client, alias, index } = this.#settings;
+    // which servers a client of the user's own talks to is its business
+    const nodes =
+      client === undefined ? (connection["nodes"] as string[]).map((node) => new URL(node).host).sort() : [];
+    return `${nodes.join(",")}/${alias ?? index}`;
+  }
+
   constructor(settings: Settings) {
     this.#settings = settings;
     this.#layout = plannedLayout(settings);

@@ -11,7 +11,7 @@
  * once. The asynchronous one runs one at a time, and writes that wait for each other share one fsync.
  */
 import { statSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import {
   type Backend,
   type Batches,
@@ -74,6 +74,10 @@ export class FileBackend implements Backend<Skip> {
       ...capabilities,
       pushdown: settings.format === "parquet" ? skipKinds : capabilities.pushdown,
     });
+  }
+
+  get location(): string {
+    return resolve(this.#settings.path);
   }
 
   toSync(): FileBackend {

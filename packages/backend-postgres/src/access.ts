@@ -65,6 +65,18 @@ export class Pool implements Access {
           postgres({ ...(given.options as object), ...one, onclose, transform: plainTransform } as object);
   }
 
+  /** Host, port and database, without the login. */
+  get place(): string {
+    const { host, port, path, database } = this.#main.options as {
+      readonly host: readonly string[];
+      readonly port: readonly number[];
+      readonly path?: string | false;
+      readonly database: string;
+    };
+    const hosts = path ? [path] : host.map((name, at) => `${name}:${port[at]}`);
+    return `${hosts.join(",")}/${database}`;
+  }
+
   run(statement: Statement, call: Call): Promise<Rows> {
     // a statement among others on a connection cannot be cancelled without hitting them
     if (call.signal !== undefined) return this.use(call, (lane) => lane.run(statement, call));

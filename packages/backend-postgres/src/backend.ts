@@ -48,6 +48,11 @@ export class PostgresBackend implements Backend<Sql> {
     this.capabilities = capabilitiesOf(this.#unopened.compiler);
   }
 
+  get location(): string | undefined {
+    const { schema, table } = this.#settings;
+    return this.#opened && `${this.#opened.pool.place}/${schema}.${table}`;
+  }
+
   get compiler(): Compiler<Sql> {
     return (this.#opened?.table ?? this.#unopened).compiler;
   }

@@ -171,6 +171,12 @@ export function settingsOf(options: S3Options): Settings {
   };
 }
 
+/** Endpoint, bucket and folder; whom a client of the user's own asks is its business. */
+export function locationOf({ client, bucket, folder }: Settings): string {
+  const { endpoint } = client as S3ClientConfig;
+  return `${typeof endpoint === "string" ? URL.parse(endpoint)?.host : "s3"}/${bucket}/${folder}`;
+}
+
 const ofSegments = ["graceSeconds", "autoCompact", "segmentRows", "asOf"] as const;
 
 function checkLayout(layout: Layout, options: S3Options): void {

@@ -152,6 +152,11 @@ export class AsyncSqlite extends AsyncStore implements Backend<Sql> {
     this.capabilities = capabilitiesOf(this.queries, { durable: settings.path !== ":memory:", snapshotStreams: true });
   }
 
+  get location(): string | undefined {
+    const { path, table } = this.#settings;
+    return path === ":memory:" ? undefined : `${path}#${table}`;
+  }
+
   get compiler(): Compiler<Sql> {
     return this.queries.compiler;
   }

@@ -15,6 +15,7 @@ import {
   type MigrationReport,
   migrate,
   openDatabase,
+  retrying,
   type StoredRecord,
   where,
 } from "../src/index.js";
@@ -367,6 +368,22 @@ describe("migrate with a checkpoint", () => {
     checkpoint.text = good.replace('"checkpoint": 1', '"checkpoint": 2');
     await fails("UNSUPPORTED", migrate(source, target, { checkpoint }));
     assert.equal(await target.count(), 5);
+  });
+
+  it("refuses the checkpoint of the same job between other stores", async () => {
+    const at = (location: string): Tiny => Object.defineProperty(new Tiny(), "location", { value: location });
+    await using source = await openDatabase(at("a"));
+    await using target = await openDatabase(at("b"));
+    await using other = await openDatabase(at("c"));
+    await source.createMany([{ id: "1", data: { n: 1 } }]);
+    const checkpoint = new MemoryCheckpoint();
+    await migrate(source, target, { checkpoint });
+    await fails("INVALID_CONFIG", migrate(source, other, { checkpoint }));
+    await fails("INVALID_CONFIG", migrate(other, target, { checkpoint }));
+    assert.equal(await other.count(), 0);
+    // through a layer it is the same store
+    await using layered = await openDatabase(retrying(at("a")));
+    assert.equal((await migrate(layered, target, { checkpoint })).resumed, true);
   });
 
   it("is a file where a path is given", async () => {

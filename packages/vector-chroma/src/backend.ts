@@ -50,6 +50,10 @@ export class ChromaVectors implements VectorBackend<Clause> {
   /** Whether rows with a scope have been seen. Until then, who has none is spared a filter. */
   #hasScopes = false;
 
+  get location(): string {
+    return `${this.#settings.server}/${this.#settings.collection}`;
+  }
+
   constructor(settings: Settings) {
     this.#settings = settings;
     const { pageSize } = settings;

@@ -62,6 +62,8 @@ export interface HnswSettings {
 /** Options with their defaults, checked. */
 export interface Settings {
   readonly client: ChromaClientLike;
+  /** Its address, tenant and database, without secrets; nothing of a client of the user's own. */
+  readonly server: string;
   readonly collection: string;
   readonly create: boolean;
   readonly hnsw: HnswSettings;
@@ -117,6 +119,7 @@ export function settingsOf(options: ChromaOptions): Settings {
   }
   return Object.freeze({
     client: clientOf(options),
+    server: serverOf(options),
     collection,
     create,
     hnsw: {
@@ -170,6 +173,12 @@ function clientOf({ client, url, ...options }: ChromaOptions): ChromaClientLike 
     database: "default_database",
     ...shared,
   });
+}
+
+function serverOf({ client, url, host, port, tenant = "", database = "" }: ChromaOptions): string {
+  if (client !== undefined) return "";
+  const place = url === undefined ? `${host ?? "localhost"}:${port ?? ""}` : URL.parse(url)?.host;
+  return [place, tenant, database].join("/");
 }
 
 function addressIn(url: string, options: ChromaOptions): Pick<ChromaOptions, "host" | "port" | "ssl"> {

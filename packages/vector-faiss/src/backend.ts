@@ -2,6 +2,7 @@
  * Vectors in Faiss. Ids, metadata and texts are here, vectors in memory shared with the engine, indexes with the engine.
  * What is changed here and what the engine is asked go in one order, so that every answer is of one moment.
  */
+import { resolve } from "node:path";
 import {
   type Compiler,
   DataknobsError,
@@ -63,6 +64,10 @@ export class FaissVectors implements VectorBackend<Lowered> {
   /** Of the file as it was loaded or saved last; `undefined`: there was none. */
   #token: string | undefined;
   #unsaved = false;
+
+  get location(): string | undefined {
+    return this.#options.path && resolve(this.#options.path);
+  }
 
   constructor(options: CheckedOptions) {
     this.#options = options;

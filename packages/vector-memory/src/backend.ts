@@ -55,6 +55,10 @@ export class MemoryVectors implements VectorBackend<Lowered> {
   #token: string | undefined;
   #unsaved = false;
 
+  get location(): string | undefined {
+    return this.#path;
+  }
+
   constructor({ path, quantization = "none" }: VectorMemoryOptions) {
     this.#path = path;
     this.#quantised = quantization === "int8";

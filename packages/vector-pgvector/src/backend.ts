@@ -74,6 +74,11 @@ export class PgvectorBackend implements VectorBackend<Sql> {
   #building: Promise<unknown> | undefined;
   #looked = 0;
 
+  get location(): string | undefined {
+    const { schema, table } = this.#settings;
+    return this.#opened && `${this.#opened.pool.place}/${schema}.${table}`;
+  }
+
   constructor(settings: Settings) {
     this.#settings = settings;
     this.#unopened = compiled(emptyLayout(settings));

@@ -23,7 +23,7 @@ import {
 import pMap from "p-map";
 import { Bucket, type Failure, type Listed, pause } from "../bucket.js";
 import { openFolder } from "../folder.js";
-import type { Settings } from "../options.js";
+import { locationOf, type Settings } from "../options.js";
 import { type BodyCache, bodyCache } from "./cache.js";
 import { compiler } from "./compile.js";
 import { bodyText, decide, type Found, recordIn, type TextOp, textOp, tombstone } from "./document.js";
@@ -62,6 +62,10 @@ export class ObjectsBackend implements Backend<IdSet> {
   readonly #settings: Settings;
   readonly #cache: BodyCache;
   #opened: Bucket | undefined;
+
+  get location(): string {
+    return locationOf(this.#settings);
+  }
 
   constructor(settings: Settings) {
     this.#settings = settings;

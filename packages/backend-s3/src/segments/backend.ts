@@ -22,7 +22,7 @@ import {
 } from "@dataknobs/core/backend";
 import { Bucket } from "../bucket.js";
 import { openFolder } from "../folder.js";
-import type { Settings } from "../options.js";
+import { locationOf, type Settings } from "../options.js";
 import { Committer } from "./commit.js";
 import { compactStore, foldStore, isDue } from "./compact.js";
 import { find } from "./find.js";
@@ -63,6 +63,10 @@ export class SegmentsBackend implements Backend<Skip> {
   #nextVacuum = 0;
   /** Why the last upkeep failed: what it would have done is left to the next. */
   upkeepError: DataknobsError | undefined;
+
+  get location(): string {
+    return locationOf(this.#settings);
+  }
 
   constructor(settings: Settings) {
     this.#settings = settings;

@@ -249,6 +249,11 @@ export interface ExistingIndex {
 export interface Backend<P = unknown> extends Store<P> {
   /** Short, lower case: `sqlite`. */
   readonly name: string;
+  /**
+   * Which store of its kind this is, once it is open, without secrets: an absolute path; host, database and table. The
+   * checkpoint of a migration goes by it. Absent: nobody else can reach it, as in memory, or it cannot be told.
+   */
+  readonly location?: string | undefined;
   readonly capabilities: Capabilities;
   /**
    * `"keep"`: write() keeps the objects it is given, so core hands over frozen copies.

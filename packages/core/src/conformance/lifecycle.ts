@@ -1,5 +1,6 @@
 /** Opening, closing, using what is closed; what durable stores keep. */
 import assert from "node:assert/strict";
+import { backendOf } from "../backend/under.js";
 import type { Query } from "../query/ast.js";
 import { where } from "../query/builder.js";
 import type { Case } from "./case.js";
@@ -206,4 +207,14 @@ export const lifecycleCases: readonly Case[] = [
     assert.notEqual(a.version, b.version);
     await refuses("VERSION_CONFLICT", () => again.update("a", {}, { ifVersion: a.version }));
   }),
+  {
+    ...durable("its-location-is-its-own", async ({ db, open, reopen }) => {
+      const { location } = backendOf(db);
+      const elsewhere = backendOf(await open()).location;
+      if (location === undefined) assert.equal(elsewhere, undefined);
+      else assert.notEqual(elsewhere, location);
+      assert.equal(backendOf(await reopen(db)).location, location);
+    }),
+    asyncOnly: true,
+  },
 ];

@@ -42,6 +42,8 @@ export function forward(
   for (const name of Object.keys(outer) as (keyof Overrides)[]) if (outer[name] === undefined) delete outer[name];
   return Object.defineProperties(outer, {
     name: { value: overrides.name ?? inner.name, enumerable: true },
+    // some know it once they are open
+    location: { get: () => inner.location, enumerable: true },
     ownership: { value: inner.ownership, enumerable: true },
     capabilities: { value: overrides.capabilities ?? inner.capabilities, enumerable: true },
     // opening may make another

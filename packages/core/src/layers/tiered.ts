@@ -101,6 +101,11 @@ class Tiers implements TieredBackend {
     this.capabilities = capabilitiesOfBoth(hot.capabilities, cold.capabilities, this.compiler);
   }
 
+  get location(): string | undefined {
+    const { hot, cold } = { hot: this.#hot.location, cold: this.#cold.location };
+    return hot === undefined && cold === undefined ? undefined : JSON.stringify([hot ?? null, cold ?? null]);
+  }
+
   get compiler(): Compiler<Both> | undefined {
     return compilerOfBoth(this.#hot.compiler, this.#cold.compiler);
   }

@@ -231,8 +231,11 @@ class Job {
 
   #fingerprint(): Promise<string> {
     const { onConflict, transform } = this.#options;
-    const names = [this.#source.session.name, this.#target.session.name];
-    return hashOf(JSON.stringify([names, this.#query, onConflict, String(transform ?? "")]));
+    const stores = [this.#source, this.#target].map(({ session: { name, backend } }) => [
+      name,
+      backend.location ?? null,
+    ]);
+    return hashOf(JSON.stringify([stores, this.#query, onConflict, String(transform ?? "")]));
   }
 }
 

@@ -252,7 +252,12 @@ class VectorJob {
   #fingerprint(): Promise<string> {
     const { from, to } = this.#first;
     const { filter, scopes, onConflict, transform } = this.#options;
-    const stores = [from, to].map(({ session: { name, scope, dimensions } }) => [name, scope, dimensions]);
+    const stores = [from, to].map(({ session: { name, scope, dimensions, backend } }) => [
+      name,
+      backend.location ?? null,
+      scope,
+      dimensions,
+    ]);
     const lanes = scopes?.map((scope) => scope ?? null);
     return hashOf(JSON.stringify(["vectors", stores, lanes, filter, onConflict, String(transform ?? "")]));
   }

@@ -160,6 +160,8 @@ export type VectorBatches = Iterable<readonly PartialRow[]> | AsyncIterable<read
 export interface VectorBackend<P = unknown> {
   /** Short, lower case: `pgvector`. */
   readonly name: string;
+  /** Which store of its kind this is, as that of a `Backend`. */
+  readonly location?: string | undefined;
   readonly capabilities: VectorCapabilities;
   /** In a filter every path has root `metadata`, or is `id`. May differ between calls only by what `open` learned. */
   readonly compiler?: Compiler<P> | undefined;
