@@ -15,7 +15,6 @@ import {
   type DeleteRequest,
   type FileRequest,
   type GetRequest,
-  loadFile,
   type MergeMetadataRequest,
   type MetadataRequest,
   type Metric,
@@ -25,7 +24,6 @@ import {
   type PartialRow,
   rowMatcherOf,
   type SearchPlan,
-  saveFile,
   type UpsertRequest,
   type VectorBackend,
   type VectorCapabilities,
@@ -38,12 +36,13 @@ import {
 } from "@dataknobs/core/vector";
 import { type Client, LocalClient, type Now, ThreadClient } from "./client.js";
 import { name } from "./errors.js";
-import { type LoadedStore, type SavedInfo, type SavedRow, sectionsOf, storeOf } from "./image.js";
+import { type LoadedStore, type SavedInfo, type SavedRow, sectionsOf } from "./image.js";
 import { checkDimensions } from "./index-type.js";
 import type { CheckedOptions } from "./options.js";
 import type { LoadRequest, ShelfState } from "./protocol.js";
 import { Segments } from "./segments.js";
 import { Shelf, type ShelfRow } from "./shelf.js";
+import { StoreFile } from "./store-file.js";
 
 export class FaissVectors implements VectorBackend<Lowered> {
   readonly name: string = name;
@@ -61,9 +60,8 @@ export class FaissVectors implements VectorBackend<Lowered> {
   #searching = 0;
   #free: number[] = [];
   #slots = 0;
-  /** Of the file as it was loaded or saved last; `undefined`: there was none. */
-  #token: string | undefined;
-  #unsaved = false;
+  /** `undefined`: nothing is kept. */
+  readonly #file: StoreFile | undefined;
 
   get location(): string | undefined {
     return this.#options.path && resolve(this.#options.path);
@@ -71,6 +69,7 @@ export class FaissVectors implements VectorBackend<Lowered> {
 
   constructor(options: CheckedOptions) {
     this.#options = options;
+    this.#file = options.path === undefined ? undefined : new StoreFile(options.path);
     this.capabilities = Object.freeze({
       persistence: options.path === undefined ? false : "save",
       metrics,
@@ -86,11 +85,11 @@ export class FaissVectors implements VectorBackend<Lowered> {
   }
 
   get unsaved(): boolean {
-    return this.#unsaved && this.#options.path !== undefined;
+    return this.#file?.changed === true;
   }
 
   async open({ dimensions, metric, signal }: VectorOpenRequest): Promise<undefined> {
-    const { type, parameters, trainAt, thread, path } = this.#options;
+    const { type, parameters, trainAt, thread } = this.#options;
     checkDimensions(type, dimensions);
     this.#dimensions = dimensions;
     this.#metric = metric;
@@ -98,7 +97,7 @@ export class FaissVectors implements VectorBackend<Lowered> {
     this.#client = thread ? new ThreadClient() : new LocalClient();
     try {
       await this.#client.call("open", { shape: { dimensions, metric, type, parameters }, trainAt });
-      if (path !== undefined) await this.#load(path, signal);
+      await this.load({ force: true, signal });
     } catch (error) {
       await this.close();
       throw error;
@@ -125,7 +124,7 @@ export class FaissVectors implements VectorBackend<Lowered> {
       this.#segments.set(slot, vector);
       this.#rows[slot] = shelf.set({ ...row, slot });
     }
-    this.#unsaved = true;
+    this.#file?.change();
     const answer = this.#engine.call("add", { shelf: shelf.number, slots, gone: Int32Array.from(gone), grown });
     return this.#changed(shelf, gone, answer);
   }
@@ -254,60 +253,32 @@ export class FaissVectors implements VectorBackend<Lowered> {
     return { search: type.text === "Flat" ? "exact" : "approximate", index: type.text };
   }
 
-  async save({ force, signal }: FileRequest): Promise<void> {
-    const path = this.#options.path as string;
+  async save(request: FileRequest): Promise<void> {
+    await this.#file?.write(() => this.#image(), request);
+  }
+
+  async load(request: FileRequest): Promise<void> {
+    const shape = { dimensions: this.#dimensions, metric: this.#metric };
+    await this.#file?.read(shape, (store, info) => this.#take(store, info), request);
+  }
+
+  async #image(): ReturnType<typeof sectionsOf> {
     const shelves = [...this.#shelves].filter(([, { size }]) => size > 0);
     const rows: SavedRow[] = shelves.flatMap(([scope, shelf]) => shelf.rows.map((row) => ({ ...row, scope })));
     const slots = Int32Array.from(shelves.flatMap(([, shelf]) => shelf.rows.map(({ slot }) => slot)));
     const scopes = new Map(shelves.map(([scope, { number }]) => [number, scope]));
-    this.#unsaved = false;
-    try {
-      const { vectors, natives } = await this.#engine.call("image", { shelves: [...scopes.keys()], slots });
-      const rowOf = new Map([...slots].map((slot, row) => [slot, row]));
-      const indexes = natives.map(({ shelf, image, slotAt }) => ({
-        scope: scopes.get(shelf) as string,
-        image,
-        labels: slotAt.map((slot) => (slot < 0 ? -1 : (rowOf.get(slot) as number))),
-      }));
-      const image = await sectionsOf(rows, vectors, indexes, this.#info());
-      this.#token = await saveFile(path, { ...image, kind: name, token: this.#token, force, signal });
-    } catch (error) {
-      this.#unsaved = true;
-      throw error;
-    }
+    const { vectors, natives } = await this.#engine.call("image", { shelves: [...scopes.keys()], slots });
+    const rowOf = new Map([...slots].map((slot, row) => [slot, row]));
+    const indexes = natives.map(({ shelf, image, slotAt }) => ({
+      scope: scopes.get(shelf) as string,
+      image,
+      labels: slotAt.map((slot) => (slot < 0 ? -1 : (rowOf.get(slot) as number))),
+    }));
+    return sectionsOf(rows, vectors, indexes, this.#info());
   }
 
-  async load({ force, signal }: FileRequest): Promise<void> {
-    const path = this.#options.path as string;
-    if (this.#unsaved && !force) {
-      throw new DataknobsError(
-        "VERSION_CONFLICT",
-        `The store has changes that were not saved to ${path}. Save them, or load with \`force\` to give them up.`,
-        { backend: name, path },
-      );
-    }
-    await this.#load(path, signal);
-  }
-
-  async #load(path: string, signal: AbortSignal | undefined): Promise<void> {
-    const file = await loadFile(path, name, { signal });
-    const store = file && storeOf(file, this.#dimensions);
-    if (file !== undefined) this.#checkShape(path, file.info);
-    if (store === "other") {
-      throw new DataknobsError(
-        "UNSUPPORTED",
-        `The file ${path} has a layout that this version of @dataknobs/vector-faiss does not read. It was left as it is.`,
-        { backend: name, path },
-      );
-    }
-    if (file !== undefined && store === undefined) throw apart(path);
-    await this.#take(path, store, file?.info);
-    this.#token = file?.token;
-    this.#unsaved = false;
-  }
-
-  /** Gives the engine what was loaded, then shows it. */
-  async #take(path: string, store: LoadedStore | undefined, info: JsonObject | undefined): Promise<void> {
+  /** Gives the engine what was loaded, then shows it; false where the engine does not take it. */
+  async #take(store: LoadedStore | undefined, info: JsonObject | undefined): Promise<boolean> {
     const { rows, vectors, indexes } = store ?? { rows: [], vectors: new Float32Array(0), indexes: [] };
     const segments = new Segments(this.#dimensions);
     const grown = segments.reserve(rows.length);
@@ -337,7 +308,7 @@ export class FaissVectors implements VectorBackend<Lowered> {
       }),
     };
     const states = await this.#engine.call("load", request);
-    if (states === null) throw apart(path);
+    if (states === null) return false;
     const byNumber = new Map(states.map((state) => [state.shelf, state]));
     for (const shelf of shelves.values()) shelf.state = byNumber.get(shelf.number) as ShelfState;
     this.#shelves = shelves;
@@ -345,6 +316,7 @@ export class FaissVectors implements VectorBackend<Lowered> {
     this.#rows = bySlot;
     this.#free = [];
     this.#slots = rows.length;
+    return true;
   }
 
   #info(): SavedInfo & JsonObject {
@@ -355,16 +327,6 @@ export class FaissVectors implements VectorBackend<Lowered> {
       indexType: type.text,
       efConstruction: parameters.efConstruction ?? null,
     };
-  }
-
-  #checkShape(path: string, { dimensions, metric }: JsonObject): void {
-    if (dimensions === this.#dimensions && metric === this.#metric) return;
-    throw new DataknobsError(
-      "INVALID_CONFIG",
-      `The file ${path} has vectors of ${String(dimensions)} dimensions under ${String(metric)}; ` +
-        `${this.#dimensions} dimensions under ${this.#metric} were asked for.`,
-      { backend: name, path, dimensions, metric },
-    );
   }
 
   get #engine(): Client {
@@ -383,7 +345,7 @@ export class FaissVectors implements VectorBackend<Lowered> {
 
   #remove(shelf: Shelf, gone: readonly number[]): Promise<void> | undefined {
     if (gone.length === 0) return undefined;
-    this.#unsaved = true;
+    this.#file?.change();
     const answer = this.#engine.call("remove", { shelf: shelf.number, slots: Int32Array.from(gone) });
     return this.#changed(shelf, gone, answer) ?? undefined;
   }
@@ -403,7 +365,7 @@ export class FaissVectors implements VectorBackend<Lowered> {
     if (rows.length === 0) return;
     if (this.#searching > 0) this.#rows = this.#rows.slice();
     for (const row of rows) this.#rows[row.slot] = shelf.set(row);
-    this.#unsaved = true;
+    this.#file?.change();
   }
 
   #hit(
@@ -438,11 +400,4 @@ function slotsOf(shelf: Shelf, where: Lowered): Int32Array {
 
 function isPromise<T>(value: Now<T>): value is Promise<T> {
   return typeof (value as Promise<T>)?.then === "function";
-}
-
-function apart(path: string): DataknobsError {
-  return new DataknobsError("CORRUPT", `The sections of the file ${path} do not go together. It was left as it is.`, {
-    backend: name,
-    path,
-  });
 }
