@@ -6,6 +6,7 @@ import { resolve } from "node:path";
 import {
   type Compiler,
   DataknobsError,
+  isThenable,
   type JsonObject,
   type Lowered,
   leafKinds,
@@ -170,7 +171,7 @@ export class FaissVectors implements VectorBackend<Lowered> {
       }
       return answers;
     };
-    if (!isPromise(answer)) return hits(answer);
+    if (!isThenable(answer)) return hits(answer);
     this.#searching++;
     return answer.then(hits).finally(() => this.#searching--);
   }
@@ -356,7 +357,7 @@ export class FaissVectors implements VectorBackend<Lowered> {
       shelf.state = state;
       for (const slot of gone) this.#free.push(slot);
     };
-    if (isPromise(answer)) return answer.then(done);
+    if (isThenable(answer)) return answer.then(done);
     done(answer);
     return undefined;
   }
@@ -396,8 +397,4 @@ function slotsOf(shelf: Shelf, where: Lowered): Int32Array {
     slots[count++] = slot;
   });
   return slots.slice(0, count);
-}
-
-function isPromise<T>(value: Now<T>): value is Promise<T> {
-  return typeof (value as Promise<T>)?.then === "function";
 }
