@@ -13,7 +13,7 @@ import { bigintKey, bytesKey } from "@dataknobs/sql";
 import type { Layout, Places, SlotKind, SlotPlace, VectorColumn } from "./layout.js";
 import { setOwn, type TypesColumn } from "./values.js";
 
-/** As it is written: times in milliseconds. */
+/** As it is written: Dates as ISO texts, the times of writing in milliseconds. */
 export type ColumnValue = string | number | boolean | null;
 
 /** Values of many rows, side by side; columns in the order of the table. */
@@ -157,10 +157,8 @@ function kindOf(value: Json, types: TypeMap | null, pointer: string): SlotKind |
 /** `null`: the column cannot hold it, as a Date beyond the years 0000 to 9999, where texts sort as times do. */
 function columnValue(kind: SlotKind, value: Json): ColumnValue {
   switch (kind) {
-    case "date": {
-      const time = parseIsoTime(value as string);
-      return Number.isNaN(time) ? null : time;
-    }
+    case "date":
+      return Number.isNaN(parseIsoTime(value as string)) ? null : (value as string);
     case "bigint":
       return bigintKey(value as string);
     case "bytes":
