@@ -2,34 +2,35 @@
 import { setTimeout } from "node:timers/promises";
 import { type Call, DataknobsError } from "@dataknobs/core/backend";
 import type { SqlValue, Statement } from "@dataknobs/sql";
-import {
-  BIGINT,
-  BLOB,
-  BOOLEAN,
-  DOUBLE,
-  type DuckDBConnection,
-  type DuckDBResult,
-  type DuckDBType,
-  type DuckDBValue,
-  SQLNULL,
-  VARCHAR,
-} from "@duckdb/node-api";
+import type { DuckDBConnection, DuckDBPreparedStatement, DuckDBResult } from "@duckdb/node-api";
 
 export type Row = readonly unknown[];
 
-/** Types are always said: the driver takes whole numbers for integers of 32 bits, by their value. */
-function typeOf(value: SqlValue): DuckDBType {
-  switch (typeof value) {
-    case "number":
-      return DOUBLE;
-    case "string":
-      return VARCHAR;
-    case "boolean":
-      return BOOLEAN;
-    case "bigint":
-      return BIGINT;
-    default:
-      return value === null ? SQLNULL : BLOB;
+/**
+ * Types are always said: the driver takes whole numbers for integers of 32 bits, by their value. Not by values of its own
+ * making, which hold a copy of each text until they are collected as garbage, however large.
+ */
+function bind(prepared: DuckDBPreparedStatement, params: readonly SqlValue[]): void {
+  for (let index = 0; index < params.length; index++) {
+    const value = params[index] as SqlValue;
+    const at = index + 1;
+    switch (typeof value) {
+      case "number":
+        prepared.bindDouble(at, value);
+        break;
+      case "string":
+        prepared.bindVarchar(at, value);
+        break;
+      case "boolean":
+        prepared.bindBoolean(at, value);
+        break;
+      case "bigint":
+        prepared.bindBigInt(at, value);
+        break;
+      default:
+        if (value === null) prepared.bindNull(at);
+        else prepared.bindBlob(at, value);
+    }
   }
 }
 
@@ -43,15 +44,13 @@ export class Lane {
   }
 
   /** The rows, all of them. */
-  async rows({ text, params }: Statement, { signal }: Call): Promise<Row[]> {
-    const start = () => this.connection.runAndReadAll(text, params as DuckDBValue[], params.map(typeOf));
-    return (await this.interruptible(start, signal)).getRows();
+  async rows(statement: Statement, call: Call): Promise<Row[]> {
+    return (await this.#once(statement, call, (prepared) => prepared.runAndReadAll())).getRows();
   }
 
   /** The number of rows that were changed. */
-  async run({ text, params }: Statement, { signal }: Call): Promise<number> {
-    const start = () => this.connection.run(text, params as DuckDBValue[], params.map(typeOf));
-    return (await this.interruptible(start, signal)).rowsChanged;
+  async run(statement: Statement, call: Call): Promise<number> {
+    return (await this.#once(statement, call, (prepared) => prepared.run())).rowsChanged;
   }
 
   async exec(text: string): Promise<void> {
@@ -59,9 +58,26 @@ export class Lane {
   }
 
   /** A stream of rows of one text. It sees the store as it is now; another statement on this lane ends it. */
-  async open({ text, params }: Statement, { signal }: Call): Promise<Texts> {
-    const start = () => this.connection.stream(text, params as DuckDBValue[], params.map(typeOf));
-    return new Texts(await this.interruptible(start, signal));
+  async open(statement: Statement, call: Call): Promise<Texts> {
+    return new Texts(await this.#once(statement, call, (prepared) => prepared.stream()));
+  }
+
+  /** A statement that is run again and again, with other parameters. */
+  async prepare(text: string, { signal }: Call): Promise<Prepared> {
+    return new Prepared(this, await this.interruptible(() => this.connection.prepare(text), signal));
+  }
+
+  async #once<R>(
+    { text, params }: Statement,
+    call: Call,
+    start: (prepared: DuckDBPreparedStatement) => Promise<R>,
+  ): Promise<R> {
+    const prepared = await this.prepare(text, call);
+    try {
+      return await prepared.start(params, call, start);
+    } finally {
+      prepared.close();
+    }
   }
 
   async fetch(texts: Texts, { signal }: Call): Promise<readonly string[]> {
@@ -121,6 +137,37 @@ export class Lane {
 
 function aborted(): DataknobsError {
   return new DataknobsError("ABORTED", "The call was aborted.", { backend: "duckdb" });
+}
+
+export class Prepared {
+  readonly #lane: Lane;
+  readonly #prepared: DuckDBPreparedStatement;
+
+  constructor(lane: Lane, prepared: DuckDBPreparedStatement) {
+    this.#lane = lane;
+    this.#prepared = prepared;
+  }
+
+  /** It is under way when this returns: what the caller does then is done beside it. */
+  start<R>(
+    params: readonly SqlValue[],
+    { signal }: Call,
+    start: (prepared: DuckDBPreparedStatement) => Promise<R>,
+  ): Promise<R> {
+    return this.#lane.interruptible(() => {
+      bind(this.#prepared, params);
+      return start(this.#prepared);
+    }, signal);
+  }
+
+  async run(params: readonly SqlValue[], call: Call): Promise<void> {
+    await this.start(params, call, (prepared) => prepared.run());
+  }
+
+  /** Its parameters are held until then. */
+  close(): void {
+    this.#prepared.destroySync();
+  }
 }
 
 /** The texts of a streamed result, a chunk at a time; an empty list at the end. */

@@ -5,7 +5,7 @@
  */
 import type { Call, WireRecord } from "@dataknobs/core/backend";
 import { join, raw, type Sql, sql } from "@dataknobs/sql";
-import type { Lane } from "./lane.js";
+import type { Lane, Prepared } from "./lane.js";
 import { baseColumns, columnsOf, type Layout, type SlotKind } from "./layout.js";
 import { finish } from "./select.js";
 import { type ColumnValue, columnsFrom } from "./split.js";
@@ -35,9 +35,7 @@ export async function insertRows(
   call: Call,
   table: Sql = raw(layout.source),
 ): Promise<void> {
-  await inParts(layout, records, beforeOdd, async ({ source }) => {
-    await lane.run(finish(sql`INSERT INTO ${table} ${source}`, true), call);
-  });
+  await inParts(lane, layout, records, beforeOdd, ({ source }) => sql`INSERT INTO ${table} ${source}`, call);
 }
 
 /** Replaces all of rows that are there. */
@@ -65,29 +63,44 @@ export async function updateRows(
   }
   const set = raw(columns.map((column) => `${column} = new.${column}`).join(", "));
   const names = raw(columnsOf(layout).join(", "));
-  await inParts(layout, records, beforeOdd, async ({ source }) => {
-    const update = sql`UPDATE ${table} AS old SET ${set} FROM (${source}) AS new (${names}) WHERE old.id = new.id`;
-    await lane.run(finish(update, true), call);
-  });
+  const write = ({ source }: Rows): Sql =>
+    sql`UPDATE ${table} AS old SET ${set} FROM (${source}) AS new (${names}) WHERE old.id = new.id`;
+  await inParts(lane, layout, records, beforeOdd, write, call);
 }
 
-/** One after the other, the next one made while the last one is written. */
+/**
+ * One after the other, the next one made while the last one is written: which takes a statement that was prepared, since
+ * the driver prepares it in steps that would wait for the next one.
+ */
 async function inParts(
+  lane: Lane,
   layout: Layout,
   records: Records,
   beforeOdd: () => void,
-  write: (rows: Rows) => Promise<void>,
+  write: (rows: Rows) => Sql,
+  call: Call,
 ): Promise<void> {
+  let last: { readonly text: string; readonly prepared: Prepared } | undefined;
   let writing = Promise.resolve();
-  for (let start = 0; start < records.length; start += rowsAtOnce) {
-    const rows = rowsOf(layout, records.slice(start, start + rowsAtOnce));
+  try {
+    for (let start = 0; start < records.length; start += rowsAtOnce) {
+      const rows = rowsOf(layout, records.slice(start, start + rowsAtOnce));
+      const { text, params } = finish(write(rows), true);
+      await writing;
+      if (rows.odd) beforeOdd();
+      if (last?.text !== text) {
+        last?.prepared.close();
+        last = undefined;
+        last = { text, prepared: await lane.prepare(text, call) };
+      }
+      writing = last.prepared.run(params, call);
+      // awaited above or below, where it throws
+      writing.catch(() => undefined);
+    }
     await writing;
-    if (rows.odd) beforeOdd();
-    writing = write(rows);
-    // awaited above or below, where it throws
-    writing.catch(() => undefined);
+  } finally {
+    last?.prepared.close();
   }
-  await writing;
 }
 
 /** The rows as `INSERT INTO … ` goes on. */
@@ -110,9 +123,14 @@ export function rowsOf(layout: Layout, records: readonly WireRecord[]): Rows {
       read.push(before);
       return;
     }
+    const [first = null] = column;
+    if (column.every((value) => value === first)) {
+      read.push(asParameter(kinds[index], first));
+      return;
+    }
     const name = `v${index}`;
     const { text, read: cast } = textOf(kinds[index], column);
-    if (text !== undefined) texts.push(sql`unnest(string_split(${text}, chr(0))) AS ${raw(name)}`);
+    texts.push(sql`unnest(string_split(${text}, chr(0))) AS ${raw(name)}`);
     read.push(raw(cast(name)));
   });
   return { source: sql`SELECT ${join(read, ", ")} FROM (SELECT ${join(texts, ", ")})`, odd };
@@ -122,8 +140,8 @@ function isSame(a: readonly ColumnValue[], b: readonly ColumnValue[] | undefined
   return a.every((value, row) => value === b?.[row]);
 }
 
-/** What a column holds, or its type where it holds vectors. */
-type ColumnKind = SlotKind | `FLOAT[${number}]`;
+/** What a column holds: a time in milliseconds, else as its slot has it; or its type where it holds vectors. */
+type ColumnKind = SlotKind | "time" | `FLOAT[${number}]`;
 
 /** Of each column of the table; `undefined` for texts. */
 function kindsOf({ slots, uniques, vectors }: Layout): (ColumnKind | undefined)[] {
@@ -135,56 +153,44 @@ function kindsOf({ slots, uniques, vectors }: Layout): (ColumnKind | undefined)[
   ];
 }
 
-const baseKinds: { readonly [name: string]: SlotKind } = { created_at: "date", updated_at: "date", odd: "boolean" };
+const baseKinds: { readonly [name: string]: ColumnKind } = { created_at: "time", updated_at: "time", odd: "boolean" };
 
 function asParameter(kind: ColumnKind | undefined, value: ColumnValue): Sql {
   if (value === null) return raw("NULL");
-  if (kind?.startsWith("FLOAT") === true) return sql`${value}::${raw(kind)}`;
-  return kind === "date" ? sql`make_timestamp(${BigInt(value) * 1000n})` : sql`${value}`;
+  if (kind === "time") return sql`make_timestamp(${BigInt(value) * 1000n})`;
+  const cast = castOf(kind);
+  return cast === undefined || typeof value !== "string" ? sql`${value}` : sql`${value}${raw(cast)}`;
 }
 
 interface ColumnText {
-  /** `undefined`: nothing but nulls. */
-  readonly text: string | undefined;
+  readonly text: string;
   /** The column's value of one of the texts. */
   read(text: string): string;
 }
 
 function textOf(kind: ColumnKind | undefined, values: readonly ColumnValue[]): ColumnText {
   const nulls = values.includes(null);
-  if (nulls && values.every((value) => value === null)) return { text: undefined, read: () => "NULL" };
+  const text = values.join("\0");
+  if (kind === "time") return { text, read: (one) => `make_timestamp(${one}::BIGINT * 1000)` };
   const cast = castOf(kind);
-  if (cast !== undefined) {
-    // `join` makes empty texts of nulls
-    const texts = kind === "date" ? values.map(timeText) : values;
-    return { text: texts.join("\0"), read: (text) => cast(nulls ? `nullif(${text}, '')` : text) };
-  }
-  if (!nulls) return { text: values.join("\0"), read: (text) => text };
+  // `join` makes empty texts of nulls
+  if (cast !== undefined) return { text, read: (one) => (nulls ? `nullif(${one}, '')${cast}` : `${one}${cast}`) };
+  if (!nulls) return { text, read: (one) => one };
   // an empty text is no null
   const marked = values.map((value) => (value === null ? null : `.${value}`));
-  return { text: marked.join("\0"), read: (text) => `CASE WHEN ${text} <> '' THEN substr(${text}, 2) END` };
+  return { text: marked.join("\0"), read: (one) => `CASE WHEN ${one} <> '' THEN substr(${one}, 2) END` };
 }
 
-let lastTime: ColumnValue = null;
-let lastText = "";
-
-/** Neighbours are often written in the same millisecond, and to write such numbers is dear. */
-function timeText(time: ColumnValue): string | null {
-  if (time === null) return null;
-  if (time !== lastTime) {
-    lastText = String(time);
-    lastTime = time;
+/** What makes a column's value of a text; nothing where it is one. */
+function castOf(kind: ColumnKind | undefined): string | undefined {
+  switch (kind) {
+    case "number":
+      return "::DOUBLE";
+    case "boolean":
+      return "::BOOLEAN";
+    case "date":
+      return "::TIMESTAMP";
+    default:
+      return kind?.startsWith("FLOAT") === true ? `::${kind}` : undefined;
   }
-  return lastText;
 }
-
-function castOf(kind: ColumnKind | undefined): ((text: string) => string) | undefined {
-  if (kind?.startsWith("FLOAT") === true) return (text) => `${text}::${kind}`;
-  return kind === undefined ? undefined : casts[kind as SlotKind];
-}
-
-const casts: { readonly [K in SlotKind]?: (text: string) => string } = {
-  number: (text) => `${text}::DOUBLE`,
-  boolean: (text) => `${text}::BOOLEAN`,
-  date: (text) => `make_timestamp(${text}::BIGINT * 1000)`,
-};

@@ -10,10 +10,10 @@ import {
   walk,
 } from "@dataknobs/core/backend";
 import { bigintKey, bytesKey } from "@dataknobs/sql";
-import type { Layout, Places, SlotKind, SlotPlace, VectorColumn } from "./layout.js";
+import { baseColumns, type Layout, type Places, type SlotKind, type SlotPlace, type VectorColumn } from "./layout.js";
 import { setOwn, type TypesColumn } from "./values.js";
 
-/** As it is written: times in milliseconds. */
+/** As it is written: Dates as ISO texts, the times of writing in milliseconds. */
 export type ColumnValue = string | number | boolean | null;
 
 /** Values of many rows, side by side; columns in the order of the table. */
@@ -25,40 +25,43 @@ export interface Columns {
 
 export function columnsFrom(layout: Layout, records: readonly WireRecord[]): Columns {
   const column = (): ColumnValue[] => new Array<ColumnValue>(records.length).fill(null);
-  const [data, metadata, types, odds] = [column(), column(), column(), column()];
+  const base: { readonly [K in (typeof baseColumns)[number]]: ColumnValue[] } = {
+    id: column(),
+    data: column(),
+    metadata: column(),
+    types: column(),
+    version: column(),
+    created_at: column(),
+    updated_at: column(),
+    odd: column(),
+  };
   const slots = layout.slots.map(column);
   const dataSplitter = new Splitter(layout.places.data, slots);
   const metadataSplitter = new Splitter(layout.places.metadata, slots);
   let odd = false;
-  records.forEach((record, row) => {
-    data[row] = JSON.stringify(dataSplitter.split(record.data, record.types, row));
+  // one pass: the records of a large batch are far apart in memory
+  for (let row = 0; row < records.length; row++) {
+    const record = records[row] as WireRecord;
+    base.id[row] = record.id;
+    base.data[row] = JSON.stringify(dataSplitter.split(record.data, record.types, row));
     const rest = metadataSplitter.split(record.metadata, record.metadataTypes, row);
-    if (!isEmpty(rest)) metadata[row] = JSON.stringify(rest);
-    types[row] = typesText(record, dataSplitter.types, metadataSplitter.types);
-    if (!dataSplitter.odd && !metadataSplitter.odd) return;
-    odds[row] = true;
+    if (!isEmpty(rest)) base.metadata[row] = JSON.stringify(rest);
+    base.types[row] = typesText(record, dataSplitter.types, metadataSplitter.types);
+    base.version[row] = record.version;
+    base.created_at[row] = record.createdAt;
+    base.updated_at[row] = record.updatedAt;
+    if (!dataSplitter.odd && !metadataSplitter.odd) continue;
+    base.odd[row] = true;
     odd = true;
-  });
+  }
   const keys = layout.uniques.map(column);
   if (keys.length > 0) {
     records.forEach((record, row) => {
       for (const [index, key] of uniqueKeys(layout, record).entries()) (keys[index] as ColumnValue[])[row] = key;
     });
   }
-  const values = [
-    records.map(({ id }) => id),
-    data,
-    metadata,
-    types,
-    records.map(({ version }) => version),
-    records.map(({ createdAt }) => createdAt),
-    records.map(({ updatedAt }) => updatedAt),
-    odds,
-    ...slots,
-    ...keys,
-    ...layout.vectors.map((vector) => records.map((record) => vectorText(vector, record))),
-  ];
-  return { values, odd };
+  const vectors = layout.vectors.map((vector) => records.map((record) => vectorText(vector, record)));
+  return { values: [...baseColumns.map((name) => base[name]), ...slots, ...keys, ...vectors], odd };
 }
 
 /** The vector as a list in text; `null` where the record has none of these dimensions. */
@@ -89,6 +92,8 @@ class Splitter {
   readonly #places: Places;
   readonly #slots: readonly ColumnValue[][];
   readonly #implied: string[] = [];
+  /** Records of one shape have one map of types together, and lose the same of them. */
+  #known: { readonly types: TypeMap; readonly implied: string; readonly left: TypeMap | null } | undefined;
   /** Of the record that was split last: types that no column implies. */
   types: TypeMap | null = null;
   /** Of the record that was split last. */
@@ -117,8 +122,16 @@ class Splitter {
       const value = walk(json, segments, 0) ?? null;
       if (this.#take(place, value, types, row)) cut(rest, segments);
     }
-    if (types !== null && this.#implied.length > 0) this.types = without(types, this.#implied);
+    if (types !== null && this.#implied.length > 0) this.types = this.#without(types);
     return rest;
+  }
+
+  #without(types: TypeMap): TypeMap | null {
+    const implied = this.#implied.join();
+    if (this.#known?.types !== types || this.#known.implied !== implied) {
+      this.#known = { types, implied, left: without(types, this.#implied) };
+    }
+    return this.#known.left;
   }
 
   /** Whether a column has it now. Null is nothing to have: it stays, and so differs from what is missing. */
@@ -157,10 +170,8 @@ function kindOf(value: Json, types: TypeMap | null, pointer: string): SlotKind |
 /** `null`: the column cannot hold it, as a Date beyond the years 0000 to 9999, where texts sort as times do. */
 function columnValue(kind: SlotKind, value: Json): ColumnValue {
   switch (kind) {
-    case "date": {
-      const time = parseIsoTime(value as string);
-      return Number.isNaN(time) ? null : time;
-    }
+    case "date":
+      return Number.isNaN(parseIsoTime(value as string)) ? null : (value as string);
     case "bigint":
       return bigintKey(value as string);
     case "bytes":

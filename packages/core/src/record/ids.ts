@@ -7,10 +7,7 @@ import { isPortableText, utf8Length } from "./text.js";
 const random = new Uint16Array(1024);
 let used = random.length;
 let lastTime = 0;
-let prefix = "";
 let sequence = 0;
-/** Three hexadecimal digits: what 12 bits are written as. */
-const hex: readonly string[] = Array.from({ length: 0x1000 }, (_, bits) => bits.toString(16).padStart(3, "0"));
 
 function randomBits(): number {
   if (used === random.length) {
@@ -19,6 +16,13 @@ function randomBits(): number {
   }
   return (random[used++] as number) & 0xfff;
 }
+
+/**
+ * The id that was made last, character by character. Joined out of texts, an id would be a tree of them in memory, taken
+ * apart and written flat by whoever compares or stores it.
+ */
+const codes = Array.from("00000000-0000-7000-8000-000000000000", (character) => character.charCodeAt(0));
+const digits = Array.from("0123456789abcdef", (digit) => digit.charCodeAt(0));
 
 /**
  * A UUIDv7 (RFC 9562): 48 bits of time, then a 12-bit counter within the millisecond (method 1), then
@@ -34,20 +38,30 @@ export function newId(): string {
     startAt(lastTime + 1);
     sequence = 0;
   }
+  writeBits(15, sequence);
   // the variant, two bits that are 10, and 62 random ones
-  const variant = hex[(randomBits() & 0x3) | 0x8]?.[2] as string;
-  return `${prefix}${h(sequence)}-${variant}${h(randomBits())}-${h(randomBits())}${h(randomBits())}${h(randomBits())}${h(randomBits())}`;
+  codes[19] = digits[(randomBits() & 0x3) | 0x8] as number;
+  writeBits(20, randomBits());
+  for (let at = 24; at < 36; at += 3) writeBits(at, randomBits());
+  return String.fromCharCode.apply(null, codes);
 }
 
 /** All before the counter is the same for ids of one millisecond. */
 function startAt(time: number): void {
   lastTime = time;
-  const digits = time.toString(16).padStart(12, "0");
-  prefix = `${digits.slice(0, 8)}-${digits.slice(8)}-7`;
+  let rest = time;
+  for (let at = 12; at >= 0; at--) {
+    if (at === 8) continue;
+    codes[at] = digits[rest % 16] as number;
+    rest = Math.floor(rest / 16);
+  }
 }
 
-function h(bits: number): string {
-  return hex[bits] as string;
+/** 12 bits as three digits. */
+function writeBits(at: number, bits: number): void {
+  codes[at] = digits[bits >> 8] as number;
+  codes[at + 1] = digits[(bits >> 4) & 0xf] as number;
+  codes[at + 2] = digits[bits & 0xf] as number;
 }
 
 let versionPrefix = "";
@@ -56,7 +70,7 @@ let versionCount = 0;
 /** A token that no other write of any process gets: 96 random bits per process, then a counter. */
 export function newVersion(): string {
   if (versionPrefix === "") {
-    for (let index = 0; index < 8; index++) versionPrefix += h(randomBits());
+    for (let index = 0; index < 8; index++) versionPrefix += randomBits().toString(16).padStart(3, "0");
     versionPrefix += "-";
   }
   return versionPrefix + (versionCount++).toString(36);

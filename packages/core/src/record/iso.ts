@@ -1,7 +1,8 @@
 /** Canonical ISO texts of times and back, at a third of what `toISOString` and `Date.parse` cost. */
 
 const dayMs = 86_400_000;
-const days = new Map<number, string>();
+/** Of a day: how its times begin, and its first time whole, since so many Dates are days. */
+const days = new Map<number, readonly [begin: string, midnight: string]>();
 const minutes = Array.from({ length: 1440 }, (_, at) => `${two(Math.floor(at / 60))}:${two(at % 60)}:`);
 const seconds = Array.from({ length: 60 }, (_, at) => `${two(at)}.`);
 const fractions = Array.from({ length: 1000 }, (_, at) => `${String(at).padStart(3, "0")}Z`);
@@ -17,13 +18,16 @@ let lastText = "";
 export function isoTime(time: number): string {
   if (time === lastTime) return lastText;
   const day = Math.floor(time / dayMs);
-  let begin = days.get(day);
-  if (begin === undefined) {
-    begin = new Date(time).toISOString().slice(0, -13);
+  let texts = days.get(day);
+  if (texts === undefined) {
+    const begin = new Date(time).toISOString().slice(0, -13);
+    texts = [begin, `${begin}00:00:00.000Z`];
     if (days.size >= 8192) days.clear();
-    days.set(day, begin);
+    days.set(day, texts);
   }
+  const [begin, midnight] = texts;
   const inDay = time - day * dayMs;
+  if (inDay === 0) return midnight;
   const minute = Math.floor(inDay / 60_000);
   const inMinute = inDay - minute * 60_000;
   const second = Math.floor(inMinute / 1000);
