@@ -170,7 +170,7 @@ export class ParquetTable {
       const bytes = encoder.take();
       const group: Group = { rows: records.length, ids: new IdSet(records.map(({ id }) => id)) };
       groups.push(group);
-      this.#recent.put(group, records, bytes.length);
+      this.#recent.put(group, records);
       yield* sink.append(bytes);
     };
     let rest: readonly WireRecord[] = [];
@@ -265,7 +265,7 @@ export class ParquetTable {
     if (known !== undefined) return known;
     const { columns } = reader.plan(undefined, () => false);
     const records = yield* reader.readGroup(source, index, columns);
-    this.#recent.put(group, records, Number(reader.metadata.row_groups[index]?.total_byte_size));
+    this.#recent.put(group, records);
     return records;
   }
 }
