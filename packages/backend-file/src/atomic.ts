@@ -51,20 +51,29 @@ export interface ReplaceOptions {
   readonly check: () => void;
 }
 
-/** Replaces or creates a file. */
-export function* replaceFile(path: string, content: readonly Uint8Array[], options: ReplaceOptions): Steps<void> {
+/** Where a new file's bytes go. */
+export interface FileSink {
+  /** Puts bytes at the end. */
+  append(bytes: Uint8Array): Steps<void>;
+  /** Puts bytes in place of such that are there. */
+  patch(bytes: Uint8Array, position: number): Steps<void>;
+}
+
+/** Replaces or creates a file. `content`: its bytes, or what puts them there. */
+export function* replaceFile(
+  path: string,
+  content: readonly Uint8Array[] | ((sink: FileSink) => Steps<void>),
+  options: ReplaceOptions,
+): Steps<void> {
   const before = statSync(path, { throwIfNoEntry: false });
   const temporary = temporaryName(path);
   const fd = openSync(temporary, "wx", 0o666);
   try {
     try {
       if (before !== undefined) keepOwner(fd, temporary, before);
-      let position = 0;
-      for (const bytes of content) {
-        yield* perform(writeAll(fd, bytes, position));
-        position += bytes.length;
-        yield* fault({ point: "temporary", path });
-      }
+      const sink = sinkInto(fd, path);
+      if (typeof content === "function") yield* content(sink);
+      else for (const bytes of content) yield* sink.append(bytes);
       yield* fault({ point: "fsync", path });
       if (options.fsync) yield* perform(flush(fd, { dataOnly: false }));
     } finally {
@@ -79,6 +88,18 @@ export function* replaceFile(path: string, content: readonly Uint8Array[], optio
   }
   yield* fault({ point: "renamed", path });
   if (options.fsync) yield* perform(flushFolder(dirname(path)));
+}
+
+function sinkInto(fd: number, path: string): FileSink {
+  let end = 0;
+  return {
+    *append(bytes) {
+      yield* perform(writeAll(fd, bytes, end));
+      end += bytes.length;
+      yield* fault({ point: "temporary", path });
+    },
+    patch: (bytes, position) => perform(writeAll(fd, bytes, position)),
+  };
 }
 
 function keepOwner(fd: number, temporary: string, { mode, uid, gid }: Stats): void {

@@ -5,7 +5,8 @@
  * whole or not at all, after a crash too; every call sees what this and other processes wrote before; writers wait for
  * each other; a damaged file is an error and stays as it is. A stream shows the store as it was when it began.
  *
- * Records are held in memory, about twice what their JSON takes; Parquet queries read the file instead.
+ * Records are held in memory, about twice what their JSON takes; Parquet reads what a query or a write needs from the file
+ * instead, unless there is a unique index.
  *
  * One implementation serves both kinds of database: operations are steps (`steps.ts`) that the synchronous twin runs at
  * once. The asynchronous one runs one at a time, and writes that wait for each other share one fsync.
@@ -20,7 +21,6 @@ import {
   type Compiler,
   DataknobsError,
   freezeRecord,
-  idPath,
   isThenable,
   type MaybePromise,
   type MergeOp,
@@ -41,7 +41,7 @@ import { storageAt } from "./open-storage.js";
 import type { Settings } from "./options.js";
 import { ParquetScanner } from "./parquet-scan.js";
 import { runLater, runNow, type Steps } from "./steps.js";
-import type { Storage } from "./storage.js";
+import type { Found, Storage, Table } from "./storage.js";
 
 interface Pending {
   readonly ops: readonly Op[];
@@ -60,6 +60,7 @@ export class FileBackend implements Backend<Skip> {
   #storage: Storage | undefined;
   /** Only for Parquet. */
   #scanner: ParquetScanner | undefined;
+  #hasUniques = false;
   #fresh: () => Image = () => new Image([]);
   #image: Image | undefined;
   /** The asynchronous one's work in hand, and what comes after it. */
@@ -94,7 +95,8 @@ export class FileBackend implements Backend<Skip> {
       this.#image = undefined;
       this.#storage = storageAt(path, settings, indexes);
       if (this.#scanner !== undefined) this.#scanner = new ParquetScanner({ settings, declared: indexes });
-      if (this.#scanner !== undefined && !indexes.some(({ unique }) => unique)) {
+      this.#hasUniques = indexes.some(({ unique }) => unique);
+      if (this.#scanner !== undefined && !this.#hasUniques) {
         yield* this.#scanner.prepare(this.#storage);
         return undefined;
       }
@@ -117,8 +119,8 @@ export class FileBackend implements Backend<Skip> {
   }
 
   read(ids: readonly string[]): MaybePromise<readonly (WireRecord | undefined)[]> {
-    const scanner = this.#scanner;
-    if (scanner !== undefined && !this.#inMemory()) return this.#exclusive(() => this.#readFrom(scanner, ids));
+    if (this.#scanner !== undefined && !this.#inMemory())
+      return this.#exclusive(() => this.#readFrom((this.#storage as Storage).table as Table, ids));
     return then(this.#current(), (image) =>
       ids.map((id) => {
         const record = image.get(id);
@@ -140,11 +142,11 @@ export class FileBackend implements Backend<Skip> {
   clear(): MaybePromise<number> {
     return this.#exclusive(() =>
       this.#locked(function* (this: FileBackend, storage, check): Steps<number> {
-        const { size } = yield* this.#refresh();
+        const size = this.#table === undefined ? (yield* this.#refresh()).size : yield* this.#table.count();
         const image = this.#fresh();
         this.#image = undefined;
         yield* storage.commit({ image, batches: [], check, anew: true });
-        this.#image = image;
+        if (this.#table === undefined) this.#image = image;
         return size;
       }),
     );
@@ -173,7 +175,12 @@ export class FileBackend implements Backend<Skip> {
 
   // ---------- Parquet, from the file
 
-  /** Whether the records are in memory anyway, since something was written. */
+  /** What writes are decided on, where that need not be all records: unique values are compared with all. */
+  get #table(): Table | undefined {
+    return this.#hasUniques ? undefined : this.#storage?.table;
+  }
+
+  /** Whether the records are in memory anyway, for a unique index. */
   #inMemory(): boolean {
     return this.#busy === undefined && this.#image !== undefined && this.#storage?.isCurrent() === true;
   }
@@ -206,32 +213,13 @@ export class FileBackend implements Backend<Skip> {
     }
   }
 
-  *#readFrom(scanner: ParquetScanner, ids: readonly string[]): Steps<readonly (WireRecord | undefined)[]> {
-    const operands = ids.map((value) => ({ value, types: null, class: "string" as const }));
-    const source = { path: idPath.text, op: "in", value: ids } as const;
-    const where = scanner.compiler.leaf.in?.({ kind: "in", path: idPath, operands, source })?.code;
-    const request = {
-      where,
-      match: undefined,
-      order: [],
-      limit: undefined,
-      offset: 0,
-      select: undefined,
-      batchSize: 1000,
-    };
-    const wanted = new Set(ids);
-    const found = new Map<string, WireRecord>();
-    const cursor = yield* scanner.start(this.#storage as Storage, request);
-    try {
-      for (;;) {
-        const batch = yield* cursor.next();
-        if (batch === undefined) break;
-        for (const record of batch) if (wanted.has(record.id)) found.set(record.id, record);
-      }
-    } finally {
-      cursor.close();
-    }
-    return ids.map((id) => found.get(id));
+  *#readFrom(table: Table, ids: readonly string[]): Steps<readonly (WireRecord | undefined)[]> {
+    const found = yield* table.find(ids);
+    return ids.map((id) => {
+      const record = found.get(id)?.record;
+      if (record !== undefined) freezeRecord(record);
+      return record;
+    });
   }
 
   // ---------- keeping up with the file
@@ -314,15 +302,23 @@ export class FileBackend implements Backend<Skip> {
   }
 
   *#commitAll(asked: readonly Pending[], storage: Storage, check: () => void): Steps<Result[]> {
-    const image = yield* this.#refresh();
+    const ids = asked.flatMap(({ ops }) => ops.map(({ id }) => id));
+    const found = this.#table && (yield* this.#table.find(ids));
+    const image = found === undefined ? yield* this.#refresh() : this.#imageOf(found);
     const results = asked.map(({ ops, atomic }) => image.apply(ops, { atomic }));
     const batches = results.map(({ changes }) => changes).filter((changes) => changes.length > 0);
     if (batches.length === 0) return results;
     // until the file has it, memory must not have it: where this fails, the file is read again
     this.#image = undefined;
-    yield* storage.commit({ image, batches, check, anew: false });
-    this.#image = image;
+    yield* storage.commit({ image, found, batches, check, anew: false });
+    if (found === undefined) this.#image = image;
     return results;
+  }
+
+  #imageOf(found: Found): Image {
+    const image = this.#fresh();
+    for (const [id, { record }] of found) image.put(id, record);
+    return image;
   }
 
   *#locked<R>(work: (this: FileBackend, storage: Storage, check: () => void) => Steps<R>): Steps<R> {

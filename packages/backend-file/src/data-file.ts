@@ -179,6 +179,12 @@ export class DataFile {
     this.#end = { position: this.size, chain };
   }
 
+  /** Takes the file as it is now: another has just written it, in our layout, under the same lock. */
+  renew(): void {
+    this.#open();
+    this.#foreign = false;
+  }
+
   close(): void {
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;

@@ -8,36 +8,42 @@
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, type Stats, statSync } from "node:fs";
 import { extname, join } from "node:path";
-import { crc32 } from "node:zlib";
-import { type IndexSpec, keyOf, type Path, resolvePath, valueAt, type WireRecord } from "@dataknobs/core/backend";
+import { type IndexSpec, resolvePath, type WireRecord } from "@dataknobs/core/backend";
 import { replaceFile, sweepTemporaries } from "./atomic.js";
 import { DataFile, type FileContext, sameState } from "./data-file.js";
 import { corrupt, errnoOf } from "./errors.js";
-import { hex8, isFields, layout } from "./formats/format.js";
-import { newerLayout, recordLine } from "./formats/jsonl.js";
+import { recordLine } from "./formats/jsonl.js";
 import { formatOf } from "./formats.js";
 import type { Change, Image } from "./image.js";
 import type { Settings } from "./options.js";
+import { ParquetTable, Wanted } from "./parquet-table.js";
+import { listName, listText, parseList, partitionOf } from "./part-list.js";
+import { RecentGroups } from "./recent-groups.js";
 import type { Steps } from "./steps.js";
-import type { Commit, PartFile, Storage } from "./storage.js";
+import { type Commit, changesOf, type Found, type PartFile, type Place, type Storage, type Table } from "./storage.js";
 
 interface Part {
   /** What its records have in common; for a part of limited size just its name. */
   readonly key: string;
   readonly name: string;
   readonly file: DataFile;
+  /** Of a Parquet file. */
+  readonly table: ParquetTable | undefined;
 }
+/** The part of each record that changes, afterwards; `undefined`: deleted. */
+type Homes = ReadonlyMap<string, string | undefined>;
 
-const listName = "dataknobs.json";
 const extensions = { jsonl: ["jsonl", "ndjson"], json: ["json"], csv: ["csv"], parquet: ["parquet"] } as const;
 
 export class Folder implements Storage {
   readonly path: string;
+  readonly table: Table | undefined;
+  readonly #recent = new RecentGroups();
   readonly #settings: Settings;
   readonly #context: Omit<FileContext, "prefix">;
   readonly #partition: ((record: WireRecord) => string) | undefined;
   #parts: Map<string, Part> = new Map();
-  /** id → the key of its part. */
+  /** id → the key of its part; of the records in memory. */
   #homes: Map<string, string> = new Map();
   #next = 1;
   #listStats: Stats | undefined;
@@ -48,6 +54,7 @@ export class Folder implements Storage {
     this.#settings = settings;
     this.#context = { settings, declared };
     this.#partition = settings.partitionBy === undefined ? undefined : partitionOf(resolvePath(settings.partitionBy));
+    if (settings.format === "parquet") this.table = { find: (ids) => this.#find(ids), count: () => this.#count() };
   }
 
   files(): readonly PartFile[] {
@@ -100,13 +107,21 @@ export class Folder implements Storage {
   }
 
   *commit(commit: Commit): Steps<void> {
-    const homes = this.#assign(commit);
-    const touched = commit.batches.map((changes) => this.#touched(changes, homes));
+    const { batches, anew, found } = commit;
+    const places =
+      this.table === undefined || anew ? undefined : (found ?? (yield* this.#find(changesOf(batches).old)));
+    const homeOf = (id: string): string | undefined => (places ? places.get(id)?.part : this.#homes.get(id));
+    const homes = this.#assign(commit, homeOf);
+    const touched = batches.map((changes) => touchedBy(changes, homes, homeOf));
     const appendable = touched.every(
       (keys) => keys.size === 1 && this.#parts.get([...keys][0] as string)?.file.isAppendable === true,
     );
-    if (appendable && !commit.anew && this.#listStats !== undefined) yield* this.#append(commit, touched);
-    else yield* this.#rewrite(commit, homes, new Set(touched.flatMap((keys) => [...keys])));
+    const keys = new Set(touched.flatMap((some) => [...some]));
+    if (places !== undefined) yield* this.#change(commit, homes, places, keys);
+    else if (appendable && !anew && this.#listStats !== undefined) yield* this.#append(commit, touched);
+    else yield* this.#rewrite(commit, homes, keys);
+    // where records are found one by one, nobody asks
+    if (found !== undefined) return;
     for (const [id, key] of homes) {
       if (key === undefined) this.#homes.delete(id);
       else this.#homes.set(id, key);
@@ -130,13 +145,49 @@ export class Folder implements Storage {
     this.#listed = false;
   }
 
+  // ---------- records found one by one
+
+  *#find(ids: Iterable<string>): Steps<Found> {
+    const wanted = new Wanted(ids);
+    return yield* this.#ofAll(function* (tables): Steps<Found> {
+      const found = new Map<string, Place>();
+      for (const { key, table } of tables) {
+        for (const [id, { record, group }] of yield* table.find(wanted)) {
+          if (found.has(id)) throw doubled(table.path, id);
+          found.set(id, { record, group, part: key });
+        }
+      }
+      return found;
+    });
+  }
+
+  *#count(): Steps<number> {
+    return yield* this.#ofAll(function* (tables): Steps<number> {
+      let count = 0;
+      for (const { table } of tables) count += (yield* table.count()) ?? 0;
+      return count;
+    });
+  }
+
+  /** Asks all parts, again where the list was replaced meanwhile. */
+  *#ofAll<R>(ask: (tables: readonly { readonly key: string; readonly table: ParquetTable }[]) => Steps<R>): Steps<R> {
+    for (let attempt = 1; ; attempt++) {
+      this.files();
+      const tables = [...this.#parts.values()].map(({ key, table }) => ({ key, table: table as ParquetTable }));
+      const answer = yield* ask(tables);
+      const missing = tables.find(({ table }) => table.rows === undefined);
+      if (missing === undefined || this.#listStats === undefined) return answer;
+      if (attempt === 5) throw missingPart(missing.table.path);
+    }
+  }
+
   // ---------- which record goes where
 
   /** The part of every changed record, after the change. */
-  #assign({ batches, image, anew }: Commit): Map<string, string | undefined> {
+  #assign({ batches, image, anew }: Commit, homeOf: (id: string) => string | undefined): Homes {
     const homes = new Map<string, string | undefined>();
     let last = [...this.#parts.values()].at(-1);
-    let size = last?.file.size ?? 0;
+    let size = last === undefined ? 0 : (statSync(last.file.path, { throwIfNoEntry: false })?.size ?? 0);
     const limit = this.#settings.maxPartBytes ?? Number.POSITIVE_INFINITY;
     let fresh: string | undefined;
     for (const [id, , after] of anew
@@ -144,7 +195,7 @@ export class Folder implements Storage {
       : batches.flat()) {
       if (after === undefined) homes.set(id, undefined);
       else if (this.#partition !== undefined) homes.set(id, this.#partition(after));
-      else if (this.#homes.has(id) && !homes.has(id) && !anew) homes.set(id, this.#homes.get(id));
+      else if (!homes.has(id) && !anew && homeOf(id) !== undefined) homes.set(id, homeOf(id));
       else if (homes.get(id) === undefined) {
         const bytes = recordLine(after).length;
         if ((last === undefined && fresh === undefined) || size + bytes > limit) {
@@ -159,13 +210,6 @@ export class Folder implements Storage {
     return homes;
   }
 
-  #touched(changes: readonly Change[], homes: ReadonlyMap<string, string | undefined>): ReadonlySet<string> {
-    const keys = new Set<string>();
-    for (const [id] of changes)
-      for (const key of [this.#homes.get(id), homes.get(id)]) if (key !== undefined) keys.add(key);
-    return keys;
-  }
-
   // ---------- writing
 
   *#append({ batches, check }: Commit, touched: readonly ReadonlySet<string>[]): Steps<void> {
@@ -177,14 +221,7 @@ export class Folder implements Storage {
     for (const [key, changes] of byPart) yield* (this.#parts.get(key) as Part).file.append(changes, check);
   }
 
-  *#rewrite(
-    { image, check, anew }: Commit,
-    homes: ReadonlyMap<string, string | undefined>,
-    touched: ReadonlySet<string>,
-  ): Steps<void> {
-    if (!this.#folderExists()) mkdirSync(this.path);
-    // from here on, a file that is not listed is a write that was never finished
-    if (this.#listStats === undefined) yield* this.#writeList(this.#parts, check);
+  *#rewrite({ image, check, anew }: Commit, homes: Homes, touched: ReadonlySet<string>): Steps<void> {
     const keys = anew ? new Set([...homes.values()].filter((key) => key !== undefined)) : touched;
     const records = new Map<string, WireRecord[]>();
     for (const record of image.all()) {
@@ -194,15 +231,63 @@ export class Folder implements Storage {
       if (list === undefined) records.set(key, [record]);
       else list.push(record);
     }
+    const make = function* (this: Folder, key: string): Steps<Part | undefined> {
+      const members = records.get(key);
+      if (members === undefined) return undefined;
+      const part = this.#part(key, this.#fileName(key));
+      yield* part.file.rewrite(members, check);
+      return part;
+    };
+    yield* this.#replace(keys, (key) => make.call(this, key), { check, anew });
+  }
+
+  /** Of Parquet files: what does not change is copied. */
+  *#change({ batches, check }: Commit, homes: Homes, places: Found, touched: ReadonlySet<string>): Steps<void> {
+    const changes = new Map<string, Map<string, WireRecord | undefined>>();
+    const changed = (key: string, id: string, after: WireRecord | undefined): void => {
+      const list = changes.get(key);
+      if (list === undefined) changes.set(key, new Map([[id, after]]));
+      else list.set(id, after);
+    };
+    for (const [id, after] of changesOf(batches).changes) {
+      const [before, now] = [places.get(id)?.part, homes.get(id)];
+      if (before !== undefined && before !== now) changed(before, id, undefined);
+      if (now !== undefined) changed(now, id, after);
+    }
+    const make = function* (this: Folder, key: string): Steps<Part | undefined> {
+      const part = this.#part(key, this.#fileName(key));
+      const old = this.#parts.get(key)?.table ?? (part.table as ParquetTable);
+      const groupOf = (id: string): number | undefined => {
+        const place = places.get(id);
+        return place?.part === key ? place.group : undefined;
+      };
+      const { fsync } = this.#settings;
+      const table = yield* old.change(part.file.path, changes.get(key) ?? new Map(), groupOf, { fsync, check });
+      part.file.renew();
+      if (table.rows !== 0) return { ...part, table };
+      part.file.close();
+      rmSync(part.file.path, { force: true });
+      return undefined;
+    };
+    yield* this.#replace(touched, (key) => make.call(this, key), { check, anew: false });
+  }
+
+  /** New files for parts, then a new list; `make` gives none for a part without records. */
+  *#replace(
+    keys: ReadonlySet<string>,
+    make: (key: string) => Steps<Part | undefined>,
+    { check, anew }: Pick<Commit, "check" | "anew">,
+  ): Steps<void> {
+    if (!this.#folderExists()) mkdirSync(this.path);
+    // from here on, a file that is not listed is a write that was never finished
+    if (this.#listStats === undefined) yield* this.#writeList(this.#parts, check);
     const parts = new Map(anew ? [] : this.#parts);
     const made: Part[] = [];
     try {
       for (const key of keys) {
-        const members = records.get(key);
-        if (members === undefined) parts.delete(key);
+        const part = yield* make(key);
+        if (part === undefined) parts.delete(key);
         else {
-          const part = this.#part(key, this.#fileName(key));
-          yield* part.file.rewrite(members, check);
           made.push(part);
           parts.set(key, part);
         }
@@ -236,7 +321,9 @@ export class Folder implements Storage {
 
   #part(key: string, name: string): Part {
     const context = { ...this.#context, prefix: this.#prefix(name) };
-    return { key, name, file: new DataFile(join(this.path, name), formatOf(this.#settings), context) };
+    const path = join(this.path, name);
+    const table = this.table && new ParquetTable(path, context, this.#recent);
+    return { key, name, file: new DataFile(path, formatOf(this.#settings), context), table };
   }
 
   #prefix(name: string): string {
@@ -248,7 +335,7 @@ export class Folder implements Storage {
       put: (record) => {
         const home = this.#homes.get(record.id);
         if (home !== undefined && home !== part.key) {
-          throw corrupt(part.file.path, `the id ${JSON.stringify(record.id)} is in another part too`, { position: 0 });
+          throw doubled(part.file.path, record.id);
         }
         this.#homes.set(record.id, part.key);
         image.put(record.id, record);
@@ -303,50 +390,28 @@ export class Folder implements Storage {
   }
 
   *#writeList(parts: ReadonlyMap<string, Part>, check: () => void): Steps<void> {
-    const list = {
-      format: this.#settings.format,
-      layout,
-      next: this.#next,
-      parts: [...parts.values()].map(({ key, name }) => ({ key, file: name })),
-    };
-    const body = JSON.stringify(list, undefined, 1);
-    const text = `{"crc":"${hex8(crc32(body))}","dataknobs":${body}}\n`;
-    const path = join(this.path, listName);
-    yield* replaceFile(path, [Buffer.from(text)], { fsync: this.#settings.fsync, check });
+    const list = { next: this.#next, parts: [...parts.values()].map(({ key, name }) => ({ key, file: name })) };
+    const text = Buffer.from(listText(list, this.#settings));
+    yield* replaceFile(join(this.path, listName), [text], { fsync: this.#settings.fsync, check });
     this.#listStats = this.#statList();
     this.#listed = true;
   }
 }
 
+function touchedBy(
+  changes: readonly Change[],
+  homes: Homes,
+  homeOf: (id: string) => string | undefined,
+): ReadonlySet<string> {
+  const keys = new Set<string>();
+  for (const [id] of changes) for (const key of [homeOf(id), homes.get(id)]) if (key !== undefined) keys.add(key);
+  return keys;
+}
+
+function doubled(path: string, id: string): Error {
+  return corrupt(path, `the id ${JSON.stringify(id)} is in another part too`, { position: 0 });
+}
+
 export function missingPart(path: string): Error {
   return corrupt(path, "it is in the list of parts, but it is not there", { position: 0 });
-}
-
-interface List {
-  readonly next: number;
-  readonly parts: readonly { readonly key: string; readonly file: string }[];
-}
-
-function parseList(bytes: Buffer, path: string, { format, verify }: Settings): List {
-  const text = bytes.toString("utf8");
-  const [, crc, body] = /^\{"crc":"([0-9a-f]{8})","dataknobs":(\{.*\})\}\n$/s.exec(text) ?? [];
-  if (body === undefined || (verify && crc !== hex8(crc32(body)))) {
-    throw corrupt(path, "the list of parts was cut off or changed", { position: 0 });
-  }
-  const list = JSON.parse(body) as unknown;
-  if (!isFields(list) || list["format"] !== format) {
-    throw corrupt(path, `the parts are not of the format ${format}`, { position: 0 });
-  }
-  if (list["layout"] !== layout) throw newerLayout(path, list["layout"]);
-  return list as unknown as List;
-}
-
-function partitionOf(path: Path): (record: WireRecord) => string {
-  const value = valueAt(path);
-  return (record) => {
-    const found = value(record);
-    if (found.value === undefined || found.class === "null") return "null";
-    const types = path.root === "metadata" ? record.metadataTypes : record.types;
-    return `=${String(keyOf(found.value, types, path.pointer))}`;
-  };
 }

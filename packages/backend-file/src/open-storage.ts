@@ -1,9 +1,7 @@
 /** Whether a path is a file or a folder of parts. */
 import { statSync } from "node:fs";
 import type { IndexSpec } from "@dataknobs/core/backend";
-import { DataFile } from "./data-file.js";
 import { Folder } from "./folder.js";
-import { formatOf } from "./formats.js";
 import type { Settings } from "./options.js";
 import { SingleFile } from "./single.js";
 import type { Storage } from "./storage.js";
@@ -14,5 +12,5 @@ export function storageAt(path: string, settings: Settings, declared: readonly I
     settings.maxPartBytes !== undefined ||
     statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
   if (isFolder) return new Folder(path, settings, declared);
-  return new SingleFile(new DataFile(path, formatOf(settings), { settings, declared, prefix: "" }));
+  return new SingleFile(path, { settings, declared, prefix: "" });
 }

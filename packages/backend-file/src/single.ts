@@ -1,18 +1,28 @@
 /** A store in one file. */
 import { sweepTemporaries } from "./atomic.js";
-import type { DataFile } from "./data-file.js";
+import { DataFile, type FileContext } from "./data-file.js";
 import { fault } from "./fault.js";
+import { formatOf } from "./formats.js";
 import type { Image } from "./image.js";
+import { ParquetTable, Wanted } from "./parquet-table.js";
+import { RecentGroups } from "./recent-groups.js";
 import type { Steps } from "./steps.js";
-import type { Commit, PartFile, Storage } from "./storage.js";
+import { type Commit, changesOf, type Found, type PartFile, type Storage, type Table } from "./storage.js";
 
 export class SingleFile implements Storage {
   readonly path: string;
+  readonly table: Table | undefined;
+  readonly #context: FileContext;
   readonly #file: DataFile;
+  #parquet: ParquetTable | undefined;
 
-  constructor(file: DataFile) {
-    this.#file = file;
-    this.path = file.path;
+  constructor(path: string, context: FileContext) {
+    this.path = path;
+    this.#context = context;
+    this.#file = new DataFile(path, formatOf(context.settings), context);
+    if (context.settings.format !== "parquet") return;
+    this.#parquet = new ParquetTable(path, context, new RecentGroups());
+    this.table = { find: (ids) => this.#find(ids), count: () => this.#count() };
   }
 
   files(): readonly PartFile[] {
@@ -43,8 +53,14 @@ export class SingleFile implements Storage {
     return next;
   }
 
-  *commit({ image, batches, check, anew }: Commit): Steps<void> {
+  *commit(commit: Commit): Steps<void> {
+    const { image, batches, check, anew } = commit;
     const file = this.#file;
+    if (this.#parquet !== undefined && !anew) {
+      this.#parquet = yield* this.#change(this.#parquet, commit);
+      file.renew();
+      return;
+    }
     if (anew || !file.isAppendable) {
       yield* file.rewrite(image.all(), check);
       return;
@@ -58,6 +74,22 @@ export class SingleFile implements Storage {
       // the write itself is in the log; tidying up is tried again with the next one
       return;
     }
+  }
+
+  *#change(table: ParquetTable, { batches, found, check }: Commit): Steps<ParquetTable> {
+    const { changes, old } = changesOf(batches);
+    const places = found ?? (yield* this.#find(old));
+    const { fsync } = this.#context.settings;
+    return yield* table.change(this.path, changes, (id) => places.get(id)?.group, { fsync, check });
+  }
+
+  *#find(ids: Iterable<string>): Steps<Found> {
+    const found = yield* (this.#parquet as ParquetTable).find(new Wanted(ids));
+    return new Map([...found].map(([id, { record, group }]) => [id, { record, group, part: "" }]));
+  }
+
+  *#count(): Steps<number> {
+    return (yield* (this.#parquet as ParquetTable).count()) ?? 0;
   }
 
   sweep(): void {

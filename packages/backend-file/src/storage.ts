@@ -1,4 +1,5 @@
 /** Where a store's records lie: in one file, or in a folder of parts. */
+import type { WireRecord } from "@dataknobs/core/backend";
 import type { Change, Image } from "./image.js";
 import type { Steps } from "./steps.js";
 
@@ -10,9 +11,26 @@ export interface PartFile {
   readonly listed: boolean;
 }
 
+/** A record and where it lies: a part's key, and a row group. */
+export interface Place {
+  readonly record: WireRecord;
+  readonly part: string;
+  readonly group: number;
+}
+export type Found = ReadonlyMap<string, Place>;
+
+/** Records that are found one by one, so that not all of them need to be in memory. */
+export interface Table {
+  find(ids: Iterable<string>): Steps<Found>;
+  /** How many there are. */
+  count(): Steps<number>;
+}
+
 export interface Commit {
-  /** The state to reach. */
+  /** The state to reach; with `found`, of the records found there only. */
   readonly image: Image;
+  /** What the changes were decided on, where that was not the whole image. */
+  readonly found?: Found | undefined;
   /** What changed since the last commit; the lists are the writes that were asked for, each all or nothing. */
   readonly batches: readonly (readonly Change[])[];
   /** Throws where the lock was lost. */
@@ -24,6 +42,8 @@ export interface Commit {
 export interface Storage {
   /** What the lock belongs to. */
   readonly path: string;
+  /** Absent where records can only be read all at once. */
+  readonly table: Table | undefined;
   /** The files with records, as they are now. */
   files(): readonly PartFile[];
   /** Whether nobody wrote since it was last read or written here. */
@@ -37,4 +57,20 @@ export interface Storage {
   /** Removes what crashed writers left. Under the lock. */
   sweep(): void;
   close(): void;
+}
+
+/** The last state of every record that changed, and ids of those that were there before. */
+export function changesOf(batches: Commit["batches"]): {
+  readonly changes: ReadonlyMap<string, WireRecord | undefined>;
+  readonly old: readonly string[];
+} {
+  const changes = new Map<string, WireRecord | undefined>();
+  const old: string[] = [];
+  for (const batch of batches) {
+    for (const [id, before, after] of batch) {
+      if (before !== undefined && !changes.has(id)) old.push(id);
+      changes.set(id, after);
+    }
+  }
+  return { changes, old };
 }

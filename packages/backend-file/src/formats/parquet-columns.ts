@@ -1,8 +1,7 @@
 /**
- * Records as columns: which fields get a typed column of their own, and what goes to the one JSON column for the rest.
- * Declared fields do (at any depth), and so does every top-level field with a plain value somewhere. A column holds the
- * values of one kind; null, values of other kinds, lists and objects stay in the rest, and the footer lists the classes
- * of values that do (`strays`), so that a reader knows when it may leave the rest unread.
+ * Records as typed columns (`parquet-survey.ts` chooses them) and one JSON column for the rest. A column holds the values
+ * of one kind; null, values of other kinds, lists and objects stay in the rest, and the footer lists the classes of values
+ * that do (`strays`), so that a reader knows when it may leave the rest unread.
  */
 import {
   classOf,
@@ -16,7 +15,7 @@ import {
   type WireRecord,
   walk,
 } from "@dataknobs/core/backend";
-import { type DeclaredField, noFields } from "./format.js";
+import { noFields } from "./format.js";
 
 export const columnKinds = ["number", "integer", "string", "boolean", "date", "bigint", "bytes"] as const;
 export type ColumnKind = (typeof columnKinds)[number];
@@ -26,8 +25,10 @@ export interface FieldColumn {
   readonly name: string;
   readonly segments: readonly string[];
   readonly kind: ColumnKind;
-  /** Classes of values at this path that are not in the column. */
+  /** Classes of values at this path that are not in the column, and perhaps some more. */
   readonly strays: readonly ValueClass[];
+  /** Plain values at this path that came since the columns were chosen and are not in the column; absent: none. */
+  readonly misfits?: number;
 }
 
 export const ownNames = {
@@ -37,7 +38,8 @@ export const ownNames = {
   createdAt: "dataknobs_created_at",
   updatedAt: "dataknobs_updated_at",
 } as const;
-const reserved: ReadonlySet<string> = new Set([...Object.values(ownNames), "__proto__"]);
+/** What no field's column may be called. */
+export const reserved: ReadonlySet<string> = new Set([...Object.values(ownNames), "__proto__"]);
 
 /** What Parquet's writer takes: numbers, strings, booleans, bigints, bytes. */
 export type Cell = number | string | boolean | bigint | Uint8Array | null;
@@ -45,6 +47,7 @@ export type Cell = number | string | boolean | bigint | Uint8Array | null;
 export interface Column {
   readonly field: FieldColumn;
   readonly cells: readonly Cell[];
+  readonly strays: ReadonlySet<ValueClass>;
 }
 
 /** What the columns do not hold of a record. */
@@ -55,47 +58,19 @@ export interface Rest {
   readonly metadataTypes?: TypeMap;
 }
 
+/** The cells of records, and what is left of each. */
 export function toColumns(
   records: readonly WireRecord[],
-  declared: readonly DeclaredField[],
+  fields: readonly FieldColumn[],
 ): { readonly columns: readonly Column[]; readonly rests: readonly (Rest | undefined)[] } {
-  const columns: Column[] = [];
-  for (const segments of candidates(records, declared)) {
-    const column = makeColumn(segments, records);
-    if (column !== undefined && !columns.some(({ field }) => field.name === column.field.name)) columns.push(column);
-  }
+  const columns = fields.map((field) => makeColumn(field, records));
   const rest = restWriter(columns);
   return { columns, rests: records.map(rest) };
 }
 
-function candidates(
-  records: readonly WireRecord[],
-  declared: readonly DeclaredField[],
-): readonly (readonly string[])[] {
-  const paths = new Map<string, readonly string[]>();
-  for (const { path } of declared) {
-    if (path.root === "data" && path.segments.length > 0) paths.set(path.pointer, path.segments);
-  }
-  const names = new Set<string>();
-  for (const { data } of records) for (const name of Object.keys(data)) names.add(name);
-  for (const name of names) paths.set(`/${escapeSegment(name)}`, [name]);
-  return [...paths.values()].filter((segments) => segments.length > 1 || !reserved.has(segments[0] as string));
-}
-
-function makeColumn(segments: readonly string[], records: readonly WireRecord[]): Column | undefined {
-  const name = segments.join(".");
-  // hyparquet drops U+FEFF from the beginning of a column's name
-  if (reserved.has(name) || name.startsWith("\ufeff")) return undefined;
+function makeColumn(field: FieldColumn, records: readonly WireRecord[]): Column {
+  const { segments, kind } = field;
   const pointer = segments.map((segment) => `/${escapeSegment(segment)}`).join("");
-  const counts = new Map<ColumnKind, number>();
-  for (const { data, types } of records) {
-    const kind = kindOf(walk(data, segments, 0), types?.[pointer]);
-    if (kind !== undefined) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  }
-  if (counts.size === 0) return undefined;
-  // whole numbers are numbers, where there are others
-  if (counts.has("number")) counts.set("number", (counts.get("number") ?? 0) + (counts.get("integer") ?? 0));
-  const [[kind]] = [...counts].sort((a, b) => b[1] - a[1]) as [[ColumnKind, number]];
   const strays = new Set<ValueClass>();
   const cells = records.map(({ data, types }) => {
     const value = walk(data, segments, 0);
@@ -104,15 +79,7 @@ function makeColumn(segments: readonly string[], records: readonly WireRecord[])
     if (cell === undefined) strays.add(classOf(value, types, pointer));
     return cell ?? null;
   });
-  return { field: { name, segments, kind, strays: [...strays] }, cells };
-}
-
-function kindOf(value: Json | undefined, tag: string | undefined): ColumnKind | undefined {
-  if (typeof value === "number") return Number.isSafeInteger(value) ? "integer" : "number";
-  if (typeof value === "boolean") return "boolean";
-  if (typeof value !== "string") return undefined;
-  if (tag === undefined) return "string";
-  return tag === "date" || tag === "bigint" || tag === "bytes" ? tag : undefined;
+  return { field, cells, strays };
 }
 
 /** `undefined` where the column cannot give the value back just so. */

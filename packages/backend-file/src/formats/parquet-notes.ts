@@ -5,9 +5,11 @@ import type { FieldColumn } from "./parquet-columns.js";
 export interface FileNotes {
   readonly layout: number;
   readonly fields: readonly FieldColumn[];
-  /** Whether any record has metadata: else the rest is needed for fields only. */
+  /** Paths of declared fields that were looked for in every record; absent: none. */
+  readonly declared?: readonly (readonly string[])[];
+  /** Whether any record may have metadata: else the rest is needed for fields only. */
   readonly metadata: boolean;
-  /** Whether the rest has any field or type that no column has. */
+  /** Whether the rest may have any field or type that no column has. */
   readonly rest: boolean;
   /** CRC-32 of each column chunk, row group by row group. */
   readonly chunks: readonly string[];

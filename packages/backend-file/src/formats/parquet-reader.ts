@@ -69,21 +69,22 @@ export class ParquetReader {
   readonly metadata: FileMetaData;
   /** Columns that stand for a field, with what is known of them. */
   readonly fields: readonly FieldColumn[];
-  readonly #notes: FileNotes | undefined;
+  /** Absent in files of other programs. */
+  readonly notes: FileNotes | undefined;
   readonly #context: DecodeContext;
   readonly #tree: SchemaTree;
   #foreignIds: readonly string[] | null | undefined;
 
   private constructor(metadata: FileMetaData, notes: FileNotes | undefined, context: DecodeContext) {
     this.metadata = metadata;
-    this.#notes = notes;
+    this.notes = notes;
     this.#context = context;
     this.#tree = parquetSchema(metadata);
     this.fields = notes?.fields ?? foreignFields(this.#tree, metadata);
   }
 
   get isForeign(): boolean {
-    return this.#notes === undefined;
+    return this.notes === undefined;
   }
 
   static *open(source: Source, context: DecodeContext): Steps<ParquetReader> {
@@ -119,7 +120,7 @@ export class ParquetReader {
 
   /** Where the bytes of the store's own lie. */
   get trailer(): FileNotes["trailer"] {
-    return this.#notes?.trailer;
+    return this.notes?.trailer;
   }
 
   /** The groups that may have what is wanted, and the columns to read of them. */
@@ -145,7 +146,7 @@ export class ParquetReader {
   /** The records of one row group. */
   *readGroup(source: Source, group: number, columns: ReadonlySet<string>): Steps<readonly WireRecord[]> {
     const found = yield* this.#readColumns(source, group, columns);
-    return this.#notes === undefined
+    return this.notes === undefined
       ? yield* this.#foreignRecords(source, group, found)
       : this.#ownRecords(group, found);
   }
@@ -159,7 +160,7 @@ export class ParquetReader {
     select: readonly Path[] | undefined,
     { bare = false }: { readonly bare?: boolean | undefined } = {},
   ): ReadonlySet<string> {
-    const notes = this.#notes;
+    const notes = this.notes;
     const wanted = select?.filter(({ root }) => root === "data");
     const all = wanted === undefined || wanted.some(({ segments }) => segments.length === 0);
     if (notes === undefined) {
@@ -198,7 +199,7 @@ export class ParquetReader {
       if (meta === undefined || !columns.has(meta.path_in_schema[0] as string)) continue;
       const { start, end } = chunkRange(meta);
       const bytes = yield* perform(source.read(start, end));
-      const wanted = this.#notes?.chunks[group * chunks.length + index];
+      const wanted = this.notes?.chunks[group * chunks.length + index];
       if (this.#context.verify && wanted !== undefined && wanted !== hex8(crc32(bytes))) {
         throw damage(this.#context, "a column does not fit its checksum", { position: start });
       }
