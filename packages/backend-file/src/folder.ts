@@ -17,6 +17,7 @@ import { formatOf } from "./formats.js";
 import type { Change, Image } from "./image.js";
 import type { Settings } from "./options.js";
 import { ParquetTable, Wanted } from "./parquet-table.js";
+import { changesByPart, type Homes, touchedBy } from "./part-changes.js";
 import { listName, listText, parseList, partitionOf } from "./part-list.js";
 import { RecentGroups } from "./recent-groups.js";
 import type { Steps } from "./steps.js";
@@ -30,8 +31,6 @@ interface Part {
   /** Of a Parquet file. */
   readonly table: ParquetTable | undefined;
 }
-/** The part of each record that changes, afterwards; `undefined`: deleted. */
-type Homes = ReadonlyMap<string, string | undefined>;
 
 const extensions = { jsonl: ["jsonl", "ndjson"], json: ["json"], csv: ["csv"], parquet: ["parquet"] } as const;
 
@@ -243,17 +242,7 @@ export class Folder implements Storage {
 
   /** Of Parquet files: what does not change is copied. */
   *#change({ batches, check }: Commit, homes: Homes, places: Found, touched: ReadonlySet<string>): Steps<void> {
-    const changes = new Map<string, Map<string, WireRecord | undefined>>();
-    const changed = (key: string, id: string, after: WireRecord | undefined): void => {
-      const list = changes.get(key);
-      if (list === undefined) changes.set(key, new Map([[id, after]]));
-      else list.set(id, after);
-    };
-    for (const [id, after] of changesOf(batches).changes) {
-      const [before, now] = [places.get(id)?.part, homes.get(id)];
-      if (before !== undefined && before !== now) changed(before, id, undefined);
-      if (now !== undefined) changed(now, id, after);
-    }
+    const changes = changesByPart(batches, homes, places);
     const make = function* (this: Folder, key: string): Steps<Part | undefined> {
       const part = this.#part(key, this.#fileName(key));
       const old = this.#parts.get(key)?.table ?? (part.table as ParquetTable);
@@ -396,16 +385,6 @@ export class Folder implements Storage {
     this.#listStats = this.#statList();
     this.#listed = true;
   }
-}
-
-function touchedBy(
-  changes: readonly Change[],
-  homes: Homes,
-  homeOf: (id: string) => string | undefined,
-): ReadonlySet<string> {
-  const keys = new Set<string>();
-  for (const [id] of changes) for (const key of [homeOf(id), homes.get(id)]) if (key !== undefined) keys.add(key);
-  return keys;
 }
 
 function doubled(path: string, id: string): Error {
