@@ -11,7 +11,7 @@ const [what, folder, count] = process.argv.slice(2);
 const targets = {
   // its own memory is DuckDB's business
   duckdb: () => duckdb({ path: join(folder, "target.duckdb"), memoryLimit: "120MB" }),
-  // a single Parquet file is written anew with every write
+  // a single Parquet file is copied with every write
   parquet: () => file({ path: join(folder, "parts"), format: "parquet", maxPartBytes: 8 * 1024 * 1024 }),
 };
 

@@ -24,7 +24,8 @@ const formats: readonly (readonly [name: string, points: readonly string[], opti
   ["a.jsonl.gz", logPoints, {}],
   ["a.json", wholePoints, {}],
   ["a.csv", wholePoints, {}],
-  ["a.parquet", wholePoints, {}],
+  ["a.parquet", wholePoints, { rowGroupSize: 10 }],
+  ["tables", wholePoints, { format: "parquet", rowGroupSize: 10, maxPartBytes: 4000 }],
   ["parts", ["append", "synced", ...wholePoints], { format: "jsonl", partitionBy: "part" }],
 ];
 
