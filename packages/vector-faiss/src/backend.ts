@@ -16,6 +16,7 @@ import {
   type DeleteRequest,
   type FileRequest,
   type GetRequest,
+  type LoadedFile,
   type MergeMetadataRequest,
   type MetadataRequest,
   type Metric,
@@ -24,6 +25,7 @@ import {
   metrics,
   type PartialRow,
   rowMatcherOf,
+  SavedStore,
   type SearchPlan,
   type UpsertRequest,
   type VectorBackend,
@@ -37,13 +39,12 @@ import {
 } from "@dataknobs/core/vector";
 import { type Client, LocalClient, type Now, ThreadClient } from "./client.js";
 import { name } from "./errors.js";
-import { type LoadedStore, type SavedInfo, type SavedRow, sectionsOf } from "./image.js";
+import { noStore, type SavedInfo, type SavedRow, sectionsOf, storeOf } from "./image.js";
 import { checkDimensions } from "./index-type.js";
 import type { CheckedOptions } from "./options.js";
 import type { LoadRequest, ShelfState } from "./protocol.js";
 import { Segments } from "./segments.js";
 import { Shelf, type ShelfRow } from "./shelf.js";
-import { StoreFile } from "./store-file.js";
 
 export class FaissVectors implements VectorBackend<Lowered> {
   readonly name: string = name;
@@ -62,7 +63,7 @@ export class FaissVectors implements VectorBackend<Lowered> {
   #free: number[] = [];
   #slots = 0;
   /** `undefined`: nothing is kept. */
-  readonly #file: StoreFile | undefined;
+  readonly #file: SavedStore | undefined;
 
   get location(): string | undefined {
     return this.#options.path && resolve(this.#options.path);
@@ -70,7 +71,7 @@ export class FaissVectors implements VectorBackend<Lowered> {
 
   constructor(options: CheckedOptions) {
     this.#options = options;
-    this.#file = options.path === undefined ? undefined : new StoreFile(options.path);
+    this.#file = options.path === undefined ? undefined : new SavedStore(options.path, name);
     this.capabilities = Object.freeze({
       persistence: options.path === undefined ? false : "save",
       metrics,
@@ -260,7 +261,7 @@ export class FaissVectors implements VectorBackend<Lowered> {
 
   async load(request: FileRequest): Promise<void> {
     const shape = { dimensions: this.#dimensions, metric: this.#metric };
-    await this.#file?.read(shape, (store, info) => this.#take(store, info), request);
+    await this.#file?.read(shape, (file) => this.#take(file), request);
   }
 
   async #image(): ReturnType<typeof sectionsOf> {
@@ -278,9 +279,12 @@ export class FaissVectors implements VectorBackend<Lowered> {
     return sectionsOf(rows, vectors, indexes, this.#info());
   }
 
-  /** Gives the engine what was loaded, then shows it; false where the engine does not take it. */
-  async #take(store: LoadedStore | undefined, info: JsonObject | undefined): Promise<boolean> {
-    const { rows, vectors, indexes } = store ?? { rows: [], vectors: new Float32Array(0), indexes: [] };
+  /** Gives the engine what was loaded, then shows it; false where it does not go together. */
+  async #take(file: LoadedFile | undefined): Promise<boolean> {
+    const store = file === undefined ? noStore : storeOf(file, this.#dimensions, this.#options.path as string);
+    if (store === undefined) return false;
+    const { rows, vectors, indexes } = store;
+    const info = file?.info;
     const segments = new Segments(this.#dimensions);
     const grown = segments.reserve(rows.length);
     const shelves = new Map<string, Shelf>();

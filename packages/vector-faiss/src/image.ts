@@ -3,8 +3,9 @@
  * row in the same order, as the memory store has them; then for every scope with an index `index:<n>`, the bytes that
  * Faiss made, and `labels:<n>`, the number of the row that each label stands for, -1 for deleted ones.
  */
-import { type JsonObject, parseJson, type TypeMap } from "@dataknobs/core/backend";
+import { DataknobsError, type JsonObject, parseJson, type TypeMap } from "@dataknobs/core/backend";
 import { type LoadedFile, type Section, toLittleEndian, type VectorRow } from "@dataknobs/core/vector";
+import { name } from "./errors.js";
 
 export interface SavedRow extends Omit<VectorRow, "vector"> {
   readonly scope: string;
@@ -72,9 +73,17 @@ export interface LoadedStore {
   readonly indexes: readonly SavedIndex[];
 }
 
-/** `"other"`: a layout that this version does not know. `undefined`: the sections do not go together. */
-export function storeOf({ info, sections }: LoadedFile, dimensions: number): LoadedStore | "other" | undefined {
-  if (info["layout"] !== layout) return "other";
+export const noStore: LoadedStore = { rows: [], vectors: new Float32Array(0), indexes: [] };
+
+/** `undefined`: the sections do not go together. `UNSUPPORTED` for a layout that this version does not know. */
+export function storeOf({ info, sections }: LoadedFile, dimensions: number, path: string): LoadedStore | undefined {
+  if (info["layout"] !== layout) {
+    throw new DataknobsError(
+      "UNSUPPORTED",
+      `The file ${path} has a layout that this version of @dataknobs/vector-faiss does not read. It was left as it is.`,
+      { backend: name, path },
+    );
+  }
   const bytes = sections.get("vectors") ?? new Uint8Array(0);
   const lines = new TextDecoder().decode(sections.get("rows")).split("\n");
   // every line has its end, the last one too

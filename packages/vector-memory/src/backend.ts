@@ -2,19 +2,12 @@
  * Vectors in memory: exact, synchronous inside, so that every call sees a whole store. Saved to a file when asked and
  * at close, where there is a path.
  */
-import {
-  type Compiler,
-  DataknobsError,
-  type JsonObject,
-  type Lowered,
-  leafKinds,
-  mergeFields,
-} from "@dataknobs/core/backend";
+import { type Compiler, type JsonObject, type Lowered, leafKinds, mergeFields } from "@dataknobs/core/backend";
 import {
   type DeleteRequest,
   type FileRequest,
   type GetRequest,
-  loadFile,
+  type LoadedFile,
   type MergeMetadataRequest,
   type MetadataRequest,
   type Metric,
@@ -22,8 +15,8 @@ import {
   metrics,
   type PartialRow,
   rowMatcherOf,
+  SavedStore,
   type SearchPlan,
-  saveFile,
   type UpsertRequest,
   type VectorBackend,
   type VectorCapabilities,
@@ -51,9 +44,8 @@ export class MemoryVectors implements VectorBackend<Lowered> {
   #scopes = new Map<string, Slab>();
   #dimensions = 0;
   #metric: Metric = "cosine";
-  /** Of the file as it was loaded or saved last; `undefined`: there was none. */
-  #token: string | undefined;
-  #unsaved = false;
+  /** `undefined`: nothing is kept. */
+  readonly #file: SavedStore | undefined;
 
   get location(): string | undefined {
     return this.#path;
@@ -61,6 +53,7 @@ export class MemoryVectors implements VectorBackend<Lowered> {
 
   constructor({ path, quantization = "none" }: VectorMemoryOptions) {
     this.#path = path;
+    this.#file = path === undefined ? undefined : new SavedStore(path, name);
     this.#quantised = quantization === "int8";
     this.capabilities = Object.freeze({
       persistence: path === undefined ? false : "save",
@@ -77,13 +70,13 @@ export class MemoryVectors implements VectorBackend<Lowered> {
   }
 
   get unsaved(): boolean {
-    return this.#unsaved && this.#path !== undefined;
+    return this.#file?.changed === true;
   }
 
   async open({ dimensions, metric, signal }: VectorOpenRequest): Promise<undefined> {
     this.#dimensions = dimensions;
     this.#metric = metric;
-    if (this.#path !== undefined) await this.#load(this.#path, signal);
+    await this.load({ force: true, signal });
   }
 
   close(): void {
@@ -97,7 +90,7 @@ export class MemoryVectors implements VectorBackend<Lowered> {
       this.#scopes.set(scope, slab);
     }
     for (const row of rows) slab.set(row);
-    this.#unsaved = true;
+    this.#file?.change();
   }
 
   get({ scope, ids, include }: GetRequest): (PartialRow | undefined)[] {
@@ -155,7 +148,7 @@ export class MemoryVectors implements VectorBackend<Lowered> {
     const row = slab?.get(id);
     if (slab === undefined || row === undefined) return false;
     slab.describe(row, { metadata, metadataTypes });
-    this.#unsaved = true;
+    this.#file?.change();
     return true;
   }
 
@@ -167,7 +160,7 @@ export class MemoryVectors implements VectorBackend<Lowered> {
       const { data, types } = mergeFields(row.metadata, row.metadataTypes, metadata, metadataTypes);
       slab.describe(row, { metadata: Object.freeze(data), metadataTypes: types });
     }
-    if (rows.length > 0) this.#unsaved = true;
+    if (rows.length > 0) this.#file?.change();
     return rows.length;
   }
 
@@ -178,62 +171,25 @@ export class MemoryVectors implements VectorBackend<Lowered> {
       : { search: "exact", index: "int8" };
   }
 
-  async save({ force, signal }: FileRequest): Promise<void> {
-    const path = this.#path as string;
+  async save(request: FileRequest): Promise<void> {
     const info: JsonObject = { dimensions: this.#dimensions, metric: this.#metric };
-    const image = imageOf(this.#scopes, info);
-    this.#unsaved = false;
-    try {
-      this.#token = await saveFile(path, { ...image, kind: name, token: this.#token, force, signal });
-    } catch (error) {
-      this.#unsaved = true;
-      throw error;
-    }
+    await this.#file?.write(() => imageOf(this.#scopes, info), request);
   }
 
-  async load({ force, signal }: FileRequest): Promise<void> {
-    const path = this.#path as string;
-    if (this.#unsaved && !force) {
-      throw new DataknobsError(
-        "VERSION_CONFLICT",
-        `The store has changes that were not saved to ${path}. Save them, or load with \`force\` to give them up.`,
-        { backend: name, path },
-      );
-    }
-    await this.#load(path, signal);
+  async load(request: FileRequest): Promise<void> {
+    const shape = { dimensions: this.#dimensions, metric: this.#metric };
+    await this.#file?.read(shape, (file) => this.#take(file), request);
   }
 
-  async #load(path: string, signal: AbortSignal | undefined): Promise<void> {
-    const file = await loadFile(path, name, { signal });
-    if (file !== undefined) this.#checkShape(path, file.info);
+  #take(file: LoadedFile | undefined): boolean {
     const scopes = file === undefined ? new Map<string, Slab>() : scopesOf(file, this.#slabOptions());
-    if (scopes === undefined) {
-      throw new DataknobsError(
-        "CORRUPT",
-        `The sections of the file ${path} do not go together. It was left as it is.`,
-        {
-          backend: name,
-          path,
-        },
-      );
-    }
+    if (scopes === undefined) return false;
     this.#scopes = scopes;
-    this.#token = file?.token;
-    this.#unsaved = false;
+    return true;
   }
 
   #slabOptions(): SlabOptions {
     return { dimensions: this.#dimensions, quantised: this.#quantised };
-  }
-
-  #checkShape(path: string, { dimensions, metric }: JsonObject): void {
-    if (dimensions === this.#dimensions && metric === this.#metric) return;
-    throw new DataknobsError(
-      "INVALID_CONFIG",
-      `The file ${path} has vectors of ${String(dimensions)} dimensions under ${String(metric)}; ` +
-        `${this.#dimensions} dimensions under ${this.#metric} were asked for.`,
-      { backend: name, path, dimensions, metric },
-    );
   }
 
   #matching(slab: Slab, where: Lowered | undefined): SlabRow[] {
@@ -242,7 +198,7 @@ export class MemoryVectors implements VectorBackend<Lowered> {
 
   #delete(scope: string, id: string): boolean {
     const gone = this.#scopes.get(scope)?.delete(id) ?? false;
-    if (gone) this.#unsaved = true;
+    if (gone) this.#file?.change();
     return gone;
   }
 }

@@ -11,6 +11,7 @@ export {
 export { vectorBackendOf } from "./field-store.js";
 export { type LoadedFile, loadFile, type SaveRequest, type Section, saveFile } from "./file/file.js";
 export { toLittleEndian } from "./file/format.js";
+export { type SavedShape, SavedStore } from "./file/saved-store.js";
 export { lowerFilter, matchingCompiler, type RowMatcher, rowMatcherOf } from "./filter.js";
 export { dots, type Kernel, squares } from "./kernels.js";
 export { matrixOf } from "./matrix.js";
