@@ -9,7 +9,7 @@ export interface Hit {
   readonly distance: number;
 }
 
-/** So few are sorted sooner than they are heaped, and travel as lists. */
+/** Fewer are sorted sooner than they are heaped. */
 const few = 64;
 
 /** By slot: 1 for those in the list. */
@@ -45,11 +45,9 @@ export function nearestOf(slots: ArrayLike<number>, measure: Measure, k: number)
 export function pack(answers: readonly (readonly Hit[])[]): Found {
   let total = 0;
   for (const hits of answers) total += hits.length;
-  // a short list is made sooner than a buffer
-  const short = total <= few;
-  const counts = short ? new Array<number>(answers.length) : new Int32Array(answers.length);
-  const slots = short ? new Array<number>(total) : new Int32Array(total);
-  const distances = short ? new Array<number>(total) : new Float64Array(total);
+  const counts = new Int32Array(answers.length);
+  const slots = new Int32Array(total);
+  const distances = new Float64Array(total);
   let at = 0;
   for (let query = 0; query < answers.length; query++) {
     const hits = answers[query] as readonly Hit[];

@@ -95,9 +95,7 @@ export class NativeIndex {
     if (fetch < 1 || fetch > this.#count) {
       throw new DataknobsError("UNEXPECTED", `${fetch} of ${this.#count} rows were asked for.`, { backend: name });
     }
-    const numbers = queries * this.#shape.dimensions;
-    if (this.#asked.length !== numbers) this.#asked = new Array(numbers);
-    for (let row = 0; row < queries; row++) fill(this.#asked, row, row * this.#shape.dimensions);
+    this.#asked = listOf(this.#shape.dimensions, 0, queries, fill, this.#asked);
     return this.#index.search(this.#asked, fetch);
   }
 
@@ -106,8 +104,10 @@ export class NativeIndex {
   }
 }
 
-function listOf(dimensions: number, from: number, to: number, fill: Fill): number[] {
-  const numbers: number[] = new Array((to - from) * dimensions);
+/** `used`: a list to fill again, where it has the right length. */
+function listOf(dimensions: number, from: number, to: number, fill: Fill, used?: number[]): number[] {
+  const length = (to - from) * dimensions;
+  const numbers: number[] = used?.length === length ? used : new Array(length);
   for (let row = from; row < to; row++) fill(numbers, row, (row - from) * dimensions);
   return numbers;
 }

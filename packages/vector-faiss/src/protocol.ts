@@ -27,10 +27,10 @@ export interface SearchRequest extends OnShelf {
 }
 export interface Found {
   /** Hits of each query. */
-  readonly counts: ArrayLike<number>;
+  readonly counts: Int32Array;
   /** Nearest first, query after query. */
-  readonly slots: ArrayLike<number>;
-  readonly distances: ArrayLike<number>;
+  readonly slots: Int32Array;
+  readonly distances: Float64Array;
 }
 /** What `explain` says of a shelf. */
 export interface ShelfState extends OnShelf {

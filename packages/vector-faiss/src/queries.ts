@@ -44,7 +44,7 @@ export class Queries {
   measure(query: number): Measure {
     const { dimensions, metric } = this.#shape;
     const from = query * dimensions;
-    this.#wide.set(this.count === 1 ? this.#numbers : this.#numbers.subarray(from, from + dimensions));
+    this.#wide.set(this.#numbers.subarray(from, from + dimensions));
     return measureOf(metric, this.#wide, this.#norms[query] as number, this.#segments, this.#scales);
   }
 

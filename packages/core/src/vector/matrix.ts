@@ -62,7 +62,6 @@ function copyNumbers(vector: ArrayLike<unknown>, into: Float32Array): void {
 export function matrixOf(rows: readonly Pick<VectorRow, "vector">[]): Float32Array {
   const first = rows[0]?.vector;
   if (first === undefined) return new Float32Array(0);
-  if (rows.length === 1) return first;
   const { buffer, byteOffset, length } = first;
   const apart = rows.findIndex(
     ({ vector }, index) => vector.buffer !== buffer || vector.byteOffset !== byteOffset + index * length * 4,

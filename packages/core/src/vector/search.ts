@@ -101,7 +101,7 @@ export function checkQueries(session: VectorSession, vectors: readonly VectorInp
   if (!Array.isArray(vectors)) throw invalid("searchMany takes a list of vectors.");
   const matrix = new Float32Array(vectors.length * dimensions);
   return (vectors as readonly VectorInput[]).map((vector, index) => {
-    const into = vectors.length === 1 ? matrix : matrix.subarray(index * dimensions, (index + 1) * dimensions);
+    const into = matrix.subarray(index * dimensions, (index + 1) * dimensions);
     copyVector(vector, into, session, "INVALID_QUERY", "The query vector");
     return into;
   });
