@@ -4,11 +4,11 @@
  * stores of each format have stopped within it, each at a fault point of its own. DATAKNOBS_KILLS says how many writes are
  * killed per format: 200 in CI, else 40.
  */
-import { spawn } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openDatabase } from "@dataknobs/core";
 import { expect, test } from "@jest/globals";
+import { runScript } from "../../../tooling/testing/child.js";
 import { type FileOptions, file } from "../src/index.js";
 import { place } from "./scratch.js";
 
@@ -106,21 +106,12 @@ test("kill -9 while writing: every acknowledged write survives", async () => {
   }
 }, 600_000);
 
-function run(plans: readonly object[]): Promise<{ said: Said[]; signal: string | null }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [writer, JSON.stringify(plans)], { stdio: ["ignore", "pipe", "inherit"] });
-    let text = "";
-    child.stdout.setEncoding("utf8").on("data", (part: string) => {
-      text += part;
-    });
-    child.on("error", reject);
-    child.on("close", (_, signal) => {
-      // the last line may be cut short by the end of its writer
-      const lines = text
-        .slice(0, text.lastIndexOf("\n") + 1)
-        .split("\n")
-        .filter((line) => line !== "");
-      resolve({ said: lines.map((line) => JSON.parse(line) as Said), signal });
-    });
-  });
+async function run(plans: readonly object[]): Promise<{ said: Said[]; signal: string | null }> {
+  const { text, signal } = await runScript(writer, plans);
+  // the last line may be cut short by the end of its writer
+  const lines = text
+    .slice(0, text.lastIndexOf("\n") + 1)
+    .split("\n")
+    .filter((line) => line !== "");
+  return { said: lines.map((line) => JSON.parse(line) as Said), signal };
 }
