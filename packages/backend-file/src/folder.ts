@@ -58,10 +58,11 @@ export class Folder implements Storage {
 
   files(): readonly PartFile[] {
     if (!sameState(this.#listStats, this.#statList()) || !this.#listed) this.#readList();
-    return [...this.#parts.values()].map(({ name, file }) => ({
+    return [...this.#parts.values()].map(({ name, file, table }) => ({
       path: file.path,
       prefix: this.#prefix(name),
       listed: this.#listStats !== undefined,
+      footer: table?.footer,
     }));
   }
 

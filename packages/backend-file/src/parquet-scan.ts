@@ -1,19 +1,13 @@
 /** Queries over Parquet files that are not in memory: plan by footer, read row group by row group. */
-import { closeSync, fstatSync, openSync, type Stats } from "node:fs";
+import { closeSync } from "node:fs";
 import type { Compiler, Path, ScanRequest, WireRecord } from "@dataknobs/core/backend";
-import { decodeContext, type FileContext, sameState } from "./data-file.js";
-import { classify, errnoOf } from "./errors.js";
+import type { FileContext } from "./data-file.js";
 import { missingPart } from "./folder.js";
-import { ParquetReader, type ReadPlan, type Source } from "./formats/parquet-reader.js";
+import type { ParquetReader, ReadPlan } from "./formats/parquet-reader.js";
 import { columnOf, type Skip, skipCompiler, statsOf } from "./formats/parquet-skip.js";
-import { readRange, type Steps } from "./steps.js";
+import { type OpenedParquet, ParquetFooter } from "./parquet-footer.js";
+import type { Steps } from "./steps.js";
 import type { PartFile, Storage } from "./storage.js";
-
-interface Opened {
-  readonly reader: ParquetReader;
-  readonly source: Source;
-  close(): void;
-}
 
 /** What `explain` shows. */
 export interface ParquetPlan {
@@ -24,8 +18,8 @@ export interface ParquetPlan {
 
 export class ParquetScanner {
   readonly #context: Omit<FileContext, "prefix">;
-  /** Footers by path, for as long as the file stays the same. */
-  readonly #known: Map<string, { readonly reader: ParquetReader; readonly stats: Stats }> = new Map();
+  /** By path. */
+  readonly #known: Map<string, ParquetFooter> = new Map();
   readonly compiler: Compiler<Skip>;
 
   constructor(context: Omit<FileContext, "prefix">) {
@@ -35,19 +29,16 @@ export class ParquetScanner {
 
   /** Reads the footers. */
   *prepare(storage: Pick<Storage, "files">): Steps<void> {
-    for (const one of yield* this.#openAll(storage)) one.close();
+    closeAll(yield* this.#openAll(storage));
   }
 
   *start(storage: Pick<Storage, "files">, request: ScanRequest<Skip>): Steps<ParquetCursor> {
     return new ParquetCursor(yield* this.#openAll(storage), request);
   }
 
-  *#openAll(storage: Pick<Storage, "files">): Steps<Opened[]> {
+  *#openAll(storage: Pick<Storage, "files">): Steps<OpenedParquet[]> {
     for (let attempt = 1; ; attempt++) {
-      const opened: Opened[] = [];
-      const close = (): void => {
-        for (const one of opened) one.close();
-      };
+      const opened: OpenedParquet[] = [];
       const files = storage.files();
       let missing: string | undefined;
       try {
@@ -57,7 +48,7 @@ export class ParquetScanner {
           else if (file.listed) missing = file.path;
         }
       } catch (error) {
-        close();
+        closeAll(opened);
         throw error;
       }
       if (missing === undefined) {
@@ -65,7 +56,7 @@ export class ParquetScanner {
         for (const path of this.#known.keys()) if (!paths.has(path)) this.#known.delete(path);
         return opened;
       }
-      close();
+      closeAll(opened);
       // a writer replaced the list and removed the part between our reading of the two
       if (attempt === 5) throw missingPart(missing);
     }
@@ -75,7 +66,7 @@ export class ParquetScanner {
   plan(request: Pick<ScanRequest<Skip>, "where" | "select">): ParquetPlan {
     const columns = new Set<string>();
     const total = { groups: 0, ofGroups: 0, bytes: 0, ofBytes: 0 };
-    for (const { reader } of this.#known.values()) {
+    for (const reader of this.#readers()) {
       const plan = planOf(reader, request);
       for (const name of plan.columns) columns.add(name);
       total.groups += plan.groups.length;
@@ -90,34 +81,24 @@ export class ParquetScanner {
     };
   }
 
-  *#open({ path, prefix }: PartFile): Steps<Opened | undefined> {
-    let fd: number;
-    try {
-      fd = openSync(path, "r");
-    } catch (error) {
-      this.#known.delete(path);
-      if (errnoOf(error) === "ENOENT") return undefined;
-      throw classify(error, path);
-    }
-    try {
-      const stats = fstatSync(fd);
-      const source: Source = { size: stats.size, read: (start, end) => readRange(fd, start, end) };
-      const known = this.#known.get(path);
-      const reader = sameState(known?.stats, stats)
-        ? (known as { reader: ParquetReader }).reader
-        : yield* ParquetReader.open(source, decodeContext(path, stats, { ...this.#context, prefix }));
-      this.#known.set(path, { reader, stats });
-      return { reader, source, close: () => closeSync(fd) };
-    } catch (error) {
-      closeSync(fd);
-      throw classify(error, path);
-    }
+  *#open({ path, prefix, footer = this.#known.get(path) }: PartFile): Steps<OpenedParquet | undefined> {
+    const known = footer ?? new ParquetFooter(path, { ...this.#context, prefix });
+    this.#known.set(path, known);
+    return yield* known.open();
+  }
+
+  #readers(): readonly ParquetReader[] {
+    return [...this.#known.values()].flatMap(({ reader }) => reader ?? []);
   }
 
   #columnName(path: Path): string | undefined {
-    const names = [...this.#known.values()].map(({ reader }) => columnOf(reader, path)?.name);
+    const names = this.#readers().map((reader) => columnOf(reader, path)?.name);
     return names.includes(undefined) ? undefined : names[0];
   }
+}
+
+function closeAll(opened: readonly OpenedParquet[]): void {
+  for (const { fd } of opened) closeSync(fd);
 }
 
 function planOf(
@@ -131,12 +112,12 @@ function planOf(
 
 /** A scan in progress, over files as they were when it began. */
 export class ParquetCursor {
-  readonly #parts: Opened[];
-  readonly #work: { readonly part: Opened; readonly group: number; readonly columns: ReadonlySet<string> }[];
+  readonly #parts: OpenedParquet[];
+  readonly #work: { readonly part: OpenedParquet; readonly group: number; readonly columns: ReadonlySet<string> }[];
   #toSkip: number;
   #toTake: number;
 
-  constructor(parts: Opened[], request: ScanRequest<Skip>) {
+  constructor(parts: OpenedParquet[], request: ScanRequest<Skip>) {
     this.#parts = parts;
     this.#toSkip = request.offset;
     this.#toTake = request.limit ?? Number.POSITIVE_INFINITY;
@@ -166,6 +147,6 @@ export class ParquetCursor {
   }
 
   close(): void {
-    for (const part of this.#parts.splice(0)) part.close();
+    closeAll(this.#parts.splice(0));
   }
 }

@@ -3,16 +3,18 @@
  * file is its footer, hashes of ids (`id-set.ts`), and the row groups used last. A change writes the file anew, most of it
  * copied byte for byte; foreign files are brought into our layout.
  */
-import { closeSync, fstatSync, openSync, type Stats, statSync } from "node:fs";
+import { closeSync, type Stats, statSync } from "node:fs";
 import { compareText, DataknobsError, type WireRecord } from "@dataknobs/core/backend";
 import { type FileSink, type ReplaceOptions, replaceFile } from "./atomic.js";
-import { decodeContext, type FileContext, sameState } from "./data-file.js";
-import { classify, corrupt, errnoOf } from "./errors.js";
+import { type FileContext, sameState } from "./data-file.js";
+import { classify, corrupt } from "./errors.js";
+import { pointerOf } from "./formats/parquet-columns.js";
 import { type Layout, markPosition, ParquetEncoder } from "./formats/parquet-encoder.js";
 import { type Origin, planPieces } from "./formats/parquet-pieces.js";
-import { ParquetReader, type Source } from "./formats/parquet-reader.js";
-import { declaredPaths, pointerOf, Survey } from "./formats/parquet-survey.js";
+import type { ParquetReader } from "./formats/parquet-reader.js";
+import { declaredPaths, Survey } from "./formats/parquet-survey.js";
 import { hashOf, IdSet } from "./id-set.js";
+import { type OpenedParquet, ParquetFooter } from "./parquet-footer.js";
 import type { RecentGroups } from "./recent-groups.js";
 import { perform, readRange, type Steps } from "./steps.js";
 
@@ -21,13 +23,6 @@ interface Group {
   readonly rows: number;
   /** Made when first needed. */
   ids: IdSet | undefined;
-}
-
-interface Opened {
-  readonly path: string;
-  readonly fd: number;
-  readonly reader: ParquetReader;
-  readonly source: Source;
 }
 
 /** Ids to be found, prepared once for many row groups. */
@@ -57,22 +52,26 @@ export type Changes = ReadonlyMap<string, WireRecord | undefined>;
 const copiedAtOnce = 4 * 1024 * 1024;
 
 export class ParquetTable {
-  readonly path: string;
+  readonly footer: ParquetFooter;
   readonly #context: FileContext;
   readonly #recent: RecentGroups;
+  /** Of the file that the groups are of; `undefined`: there was none. */
   #stats: Stats | undefined;
-  #reader: ParquetReader | undefined;
   #groups: readonly Group[] = [];
 
   constructor(path: string, context: FileContext, recent: RecentGroups) {
-    this.path = path;
+    this.footer = new ParquetFooter(path, context);
     this.#context = context;
     this.#recent = recent;
   }
 
+  get path(): string {
+    return this.footer.path;
+  }
+
   /** Rows of the file as last seen; `undefined`: there was none. */
   get rows(): number | undefined {
-    return this.#reader && this.#groups.reduce((sum, { rows }) => sum + rows, 0);
+    return this.#stats && this.#groups.reduce((sum, { rows }) => sum + rows, 0);
   }
 
   /** Rows of the file as it is now. */
@@ -85,7 +84,7 @@ export class ParquetTable {
   /** The records that there are, and the row group of each. */
   *find(wanted: Wanted): Steps<Map<string, { readonly record: WireRecord; readonly group: number }>> {
     const found = new Map<string, { record: WireRecord; group: number }>();
-    yield* this.#opened(function* (this: ParquetTable, opened: Opened): Steps<void> {
+    yield* this.#opened(function* (this: ParquetTable, opened: OpenedParquet): Steps<void> {
       for (const index of this.#groups.keys()) {
         const maybe = yield* this.#candidates(opened, index, wanted);
         if (maybe.size === 0) continue;
@@ -108,11 +107,11 @@ export class ParquetTable {
   ): Steps<ParquetTable> {
     const work = new Work(changes, groupOf);
     const next = new ParquetTable(target, this.#context, this.#recent);
-    const seen = this.#reader;
+    const seen = this.#stats;
     const unchanged = (): void => {
-      if (this.#reader !== seen) throw changedMeanwhile(this.path);
+      if (this.#stats !== seen) throw changedMeanwhile(this.path);
     };
-    const opened = yield* this.#opened(function* (this: ParquetTable, source: Opened): Steps<true> {
+    const opened = yield* this.#opened(function* (this: ParquetTable, source: OpenedParquet): Steps<true> {
       unchanged();
       yield* this.#write(next, source, work, options);
       return true;
@@ -123,7 +122,7 @@ export class ParquetTable {
     return next;
   }
 
-  *#write(next: ParquetTable, opened: Opened | undefined, work: Work, options: ReplaceOptions): Steps<void> {
+  *#write(next: ParquetTable, opened: OpenedParquet | undefined, work: Work, options: ReplaceOptions): Steps<void> {
     const { settings } = this.#context;
     const { layout, anew } = yield* this.#layout(opened, work);
     const states = this.#groups.map(({ rows }, index) => ({
@@ -138,7 +137,7 @@ export class ParquetTable {
       for (const piece of pieces) {
         if ("keep" in piece) {
           groups.push(this.#groups[piece.keep] as Group);
-          yield* copy(opened as Opened, encoder, piece.keep, sink);
+          yield* copy(opened as OpenedParquet, encoder, piece.keep, sink);
         } else {
           for (const group of yield* this.#encode(opened, encoder, piece.encode, work, sink)) groups.push(group);
         }
@@ -150,14 +149,14 @@ export class ParquetTable {
     };
     yield* replaceFile(next.path, (sink) => content.call(this, sink), options);
     const stats = statSync(next.path);
-    next.#reader = ParquetReader.ofFooter(footer, decodeContext(next.path, stats, this.#context));
+    next.footer.wrote(footer, stats);
     next.#stats = stats;
     next.#groups = groups;
   }
 
   /** Row groups of what is left of old ones, and of new records. */
   *#encode(
-    opened: Opened | undefined,
+    opened: OpenedParquet | undefined,
     encoder: ParquetEncoder,
     origins: readonly Origin[],
     work: Work,
@@ -176,7 +175,7 @@ export class ParquetTable {
     let rest: readonly WireRecord[] = [];
     for (const origin of origins) {
       const records =
-        origin === "new" ? work.added : work.applied(origin, yield* this.#records(opened as Opened, origin));
+        origin === "new" ? work.added : work.applied(origin, yield* this.#records(opened as OpenedParquet, origin));
       rest = rest.length === 0 ? records : [...rest, ...records];
       let at = 0;
       for (; rest.length - at >= size; at += size) yield* made.call(this, rest.slice(at, at + size));
@@ -187,7 +186,7 @@ export class ParquetTable {
   }
 
   /** The columns to write; `anew`: not those of the row groups that are there. */
-  *#layout(opened: Opened | undefined, work: Work): Steps<{ readonly layout: Layout; readonly anew: boolean }> {
+  *#layout(opened: OpenedParquet | undefined, work: Work): Steps<{ readonly layout: Layout; readonly anew: boolean }> {
     const notes = opened?.reader.notes;
     const known = new Map(
       [...(notes?.declared ?? []), ...declaredPaths(this.#context.declared)].map((path) => [pointerOf(path), path]),
@@ -204,45 +203,32 @@ export class ParquetTable {
     }
     const all = new Survey(declared);
     for (const index of this.#groups.keys())
-      all.add(work.applied(index, yield* this.#records(opened as Opened, index)));
+      all.add(work.applied(index, yield* this.#records(opened as OpenedParquet, index)));
     all.add(work.added);
     return { layout: { fields: all.columns(), declared, metadata: false, rest: false }, anew: true };
   }
 
   // ---------- reading
 
-  *#opened<R>(work: (this: ParquetTable, opened: Opened) => Steps<R>): Steps<R | undefined> {
-    let fd: number;
-    try {
-      fd = openSync(this.path, "r");
-    } catch (error) {
-      if (errnoOf(error) !== "ENOENT") throw classify(error, this.path);
-      this.#stats = undefined;
-      this.#reader = undefined;
-      this.#groups = [];
-      return undefined;
+  *#opened<R>(work: (this: ParquetTable, opened: OpenedParquet) => Steps<R>): Steps<R | undefined> {
+    const opened = yield* this.footer.open();
+    if (!sameState(this.#stats, opened?.stats)) {
+      this.#stats = opened?.stats;
+      const groups = opened?.reader.metadata.row_groups ?? [];
+      this.#groups = groups.map(({ num_rows: rows }) => ({ rows: Number(rows), ids: undefined }));
     }
+    if (opened === undefined) return undefined;
     try {
-      const stats = fstatSync(fd);
-      const source: Source = { size: stats.size, read: (start, end) => readRange(fd, start, end) };
-      if (this.#reader === undefined || !sameState(this.#stats, stats)) {
-        this.#reader = yield* ParquetReader.open(source, decodeContext(this.path, stats, this.#context));
-        this.#stats = stats;
-        this.#groups = this.#reader.metadata.row_groups.map((group) => ({
-          rows: Number(group.num_rows),
-          ids: undefined,
-        }));
-      }
-      return yield* work.call(this, { path: this.path, fd, reader: this.#reader, source });
+      return yield* work.call(this, opened);
     } catch (error) {
       throw classify(error, this.path);
     } finally {
-      closeSync(fd);
+      closeSync(opened.fd);
     }
   }
 
   /** Those of the ids that a row group may have. */
-  *#candidates(opened: Opened, index: number, wanted: Wanted): Steps<ReadonlySet<string>> {
+  *#candidates(opened: OpenedParquet, index: number, wanted: Wanted): Steps<ReadonlySet<string>> {
     const none: ReadonlySet<string> = new Set();
     const group = this.#groups[index] as Group;
     const { notes, metadata } = opened.reader;
@@ -254,12 +240,12 @@ export class ParquetTable {
     return new Set(wanted.ids.filter((_, at) => ids.mayHave(wanted.hashes[at] as number)));
   }
 
-  *#ids(opened: Opened, index: number): Steps<readonly WireRecord[]> {
+  *#ids(opened: OpenedParquet, index: number): Steps<readonly WireRecord[]> {
     if (opened.reader.notes === undefined) return yield* this.#records(opened, index);
     return yield* opened.reader.readGroup(opened.source, index, idColumn);
   }
 
-  *#records({ reader, source }: Opened, index: number): Steps<readonly WireRecord[]> {
+  *#records({ reader, source }: OpenedParquet, index: number): Steps<readonly WireRecord[]> {
     const group = this.#groups[index] as Group;
     const known = this.#recent.get(group);
     if (known !== undefined) return known;
@@ -314,7 +300,12 @@ class Work {
   }
 }
 
-function* copy({ reader, fd, path }: Opened, encoder: ParquetEncoder, group: number, sink: FileSink): Steps<void> {
+function* copy(
+  { reader, fd, path }: OpenedParquet,
+  encoder: ParquetEncoder,
+  group: number,
+  sink: FileSink,
+): Steps<void> {
   const { bytes, ranges } = encoder.keep(reader, group);
   if (bytes.length > 0) yield* sink.append(bytes);
   for (const { start, end } of ranges) {

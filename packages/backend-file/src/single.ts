@@ -26,7 +26,7 @@ export class SingleFile implements Storage {
   }
 
   files(): readonly PartFile[] {
-    return [{ path: this.path, prefix: "", listed: false }];
+    return [{ path: this.path, prefix: "", listed: false, footer: this.#parquet?.footer }];
   }
 
   isCurrent(): boolean {

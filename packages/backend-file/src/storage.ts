@@ -1,6 +1,7 @@
 /** Where a store's records lie: in one file, or in a folder of parts. */
 import type { WireRecord } from "@dataknobs/core/backend";
 import type { Change, Image } from "./image.js";
+import type { ParquetFooter } from "./parquet-footer.js";
 import type { Steps } from "./steps.js";
 
 export interface PartFile {
@@ -9,6 +10,8 @@ export interface PartFile {
   readonly prefix: string;
   /** Whether it must be there: a part that a list names. */
   readonly listed: boolean;
+  /** Of a Parquet file: as the store knows it. */
+  readonly footer?: ParquetFooter | undefined;
 }
 
 /** A record and where it lies: a part's key, and a row group. */

@@ -58,6 +58,10 @@ export interface Rest {
   readonly metadataTypes?: TypeMap;
 }
 
+export function pointerOf(segments: readonly string[]): string {
+  return segments.map((segment) => `/${escapeSegment(segment)}`).join("");
+}
+
 /** The cells of records, and what is left of each. */
 export function toColumns(
   records: readonly WireRecord[],
@@ -70,7 +74,7 @@ export function toColumns(
 
 function makeColumn(field: FieldColumn, records: readonly WireRecord[]): Column {
   const { segments, kind } = field;
-  const pointer = segments.map((segment) => `/${escapeSegment(segment)}`).join("");
+  const pointer = pointerOf(segments);
   const strays = new Set<ValueClass>();
   const cells = records.map(({ data, types }) => {
     const value = walk(data, segments, 0);
@@ -134,7 +138,7 @@ function restWriter(columns: readonly Column[]): (record: WireRecord, row: numbe
   const deep = columns.filter(({ field }) => field.segments.length > 1);
   for (const { field, cells } of columns)
     if (field.segments.length === 1) plain.set(field.segments[0] as string, cells);
-  const pointers = columns.map(({ field }) => field.segments.map((segment) => `/${escapeSegment(segment)}`).join(""));
+  const pointers = columns.map(({ field }) => pointerOf(field.segments));
   return (record, row) => {
     let data: { [name: string]: Json } | undefined;
     for (const name of Object.keys(record.data)) {
@@ -159,7 +163,7 @@ function restOf(record: WireRecord, row: number, columns: readonly Column[]): Re
   return joined(
     record,
     Object.keys(data).length > 0 ? data : undefined,
-    () => new Set(held.map(({ field }) => field.segments.map((segment) => `/${escapeSegment(segment)}`).join(""))),
+    () => new Set(held.map(({ field }) => pointerOf(field.segments))),
   );
 }
 
@@ -212,7 +216,7 @@ export function toRecord(
     else data = placed(data, segments, value) as { [name: string]: Json };
     if (tag !== undefined) {
       types ??= {};
-      types[segments.map((segment) => `/${escapeSegment(segment)}`).join("")] = tag;
+      types[pointerOf(segments)] = tag;
     }
   }
   return { ...system, data, types, metadata: rest?.metadata ?? noFields, metadataTypes: rest?.metadataTypes ?? null };

@@ -4,9 +4,9 @@
  * all are chosen anew where whole numbers are joined by fractions, or where more values came that do not fit a column than
  * it has.
  */
-import { escapeSegment, type Json, type ValueClass, type WireRecord, walk } from "@dataknobs/core/backend";
+import { type Json, type ValueClass, type WireRecord, walk } from "@dataknobs/core/backend";
 import type { DeclaredField } from "./format.js";
-import { type ColumnKind, type FieldColumn, reserved } from "./parquet-columns.js";
+import { type ColumnKind, type FieldColumn, pointerOf, reserved } from "./parquet-columns.js";
 
 type Segments = readonly string[];
 type Counts = Map<ColumnKind, number>;
@@ -18,10 +18,6 @@ export function declaredPaths(declared: readonly DeclaredField[]): readonly Segm
     if (path.root === "data" && path.segments.length > 0) paths.set(path.pointer, path.segments);
   }
   return [...paths.values()];
-}
-
-export function pointerOf(segments: Segments): string {
-  return segments.map((segment) => `/${escapeSegment(segment)}`).join("");
 }
 
 /** Kinds of values by path, of as many records as it is shown. */
