@@ -38,7 +38,7 @@ import {
   usableOf,
 } from "./layout.js";
 import { mostDimensions, nearestBody, scanNearest } from "./nearest.js";
-import type { ElasticsearchClient, Settings } from "./options.js";
+import { type ElasticsearchClient, locationOf, type Settings } from "./options.js";
 import { rebuild, staleCount } from "./rebuild.js";
 import { bodyOf, queryOf, type Scope, scan, searchType, whole } from "./search.js";
 import { type Answer, Wire } from "./wire.js";
@@ -60,11 +60,7 @@ export class ElasticsearchBackend implements Backend<Query> {
   #refreshing: Promise<unknown> = Promise.resolve();
 
   get location(): string {
-    const { connection, client, alias, index } = this.#settings;
-    // which servers a client of the user's own talks to is its business
-    const nodes =
-      client === undefined ? (connection["nodes"] as string[]).map((node) => new URL(node).host).sort() : [];
-    return `${nodes.join(",")}/${alias ?? index}`;
+    return locationOf(this.#settings);
   }
 
   constructor(settings: Settings) {

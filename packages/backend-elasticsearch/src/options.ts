@@ -154,6 +154,12 @@ export function settingsOf(options: ElasticsearchOptions): Settings {
   });
 }
 
+/** Servers and index; which servers a client of the user's own talks to is its business. */
+export function locationOf({ connection, client, alias, index }: Settings): string {
+  const nodes = client === undefined ? (connection["nodes"] as string[]).map((node) => new URL(node).host).sort() : [];
+  return `${nodes.join(",")}/${alias ?? index}`;
+}
+
 function connectionOf(options: ElasticsearchOptions): Settings["connection"] {
   const { hosts = "http://localhost:9200", username, password, apiKey, tls, caFingerprint } = options;
   const nodes = typeof hosts === "string" ? hosts.split(",") : hosts;

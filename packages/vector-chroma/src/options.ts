@@ -175,10 +175,11 @@ function clientOf({ client, url, ...options }: ChromaOptions): ChromaClientLike 
   });
 }
 
-function serverOf({ client, url, host, port, tenant = "", database = "" }: ChromaOptions): string {
+function serverOf({ client, url, ...options }: ChromaOptions): string {
   if (client !== undefined) return "";
-  const place = url === undefined ? `${host ?? "localhost"}:${port ?? ""}` : URL.parse(url)?.host;
-  return [place, tenant, database].join("/");
+  const { host = "localhost", port = "" } = url === undefined ? options : addressIn(url, options);
+  const { tenant = "", database = "" } = options;
+  return [`${host}:${port}`, tenant, database].join("/");
 }
 
 function addressIn(url: string, options: ChromaOptions): Pick<ChromaOptions, "host" | "port" | "ssl"> {
