@@ -1,5 +1,6 @@
 /**
- * Vectors in a Chroma collection. Every row is whole at every moment; a batch is not atomic. What replaces rows first
+ * Vectors in a Chroma collection. A row is seen whole beside writes of this store; of another process's it may be seen with
+ * the new vector and the old metadata, since Chroma reads the two one after the other. A batch is not atomic. What replaces rows first
  * reads which keys their metadata has, since Chroma merges metadata: within one process such changes of a row come one
  * after another.
  */
@@ -36,6 +37,7 @@ import type { Settings } from "./options.js";
 import { bytesPerRow, piecesOf } from "./pieces.js";
 import { type Flat, flatten, keysOf, metadataOf, ownKeys, replacing, rowOf } from "./rows.js";
 import { KeyTurns } from "./turns.js";
+import { type Included, isOfScope, listRows, rowsAlone } from "./whole-rows.js";
 
 const name = "chroma";
 
@@ -142,13 +144,12 @@ export class ChromaVectors implements VectorBackend<Clause> {
     if (filter === false) return;
     const size = Math.min(batchSize, this.#rowsPerPage(include));
     const request = { ...wherePart(filter), limit: size, include: this.#included(include) };
-    const first = await guarded(() => this.#open().get(request));
-    const rows = rowsIn(first, scope);
-    yield rows;
-    if (first.ids.length < size) return;
-    const seen = new Set(first.ids);
-    const keys = (await guarded(() => this.#keys(scope, filter))).filter((key) => !seen.has(key));
-    for (const some of pagesOf(keys, size)) {
+    const first = await guarded(() => listRows(this.#turns, this.#open(), request));
+    yield first.rows.filter((one) => isOfScope(one, scope)).map(({ row }) => row);
+    if (first.keys.length < size) return;
+    const seen = new Set(first.keys);
+    const others = (await guarded(() => this.#keys(scope, filter))).filter((key) => !seen.has(key));
+    for (const some of pagesOf(others, size)) {
       if (include.length === 0) yield some.map((key) => ({ id: parseKey(key).id }));
       else yield await guarded(() => this.#rows({ ids: some, ...wherePart(filter) }, include));
     }
@@ -294,16 +295,27 @@ export class ChromaVectors implements VectorBackend<Clause> {
         ...wherePart(filter),
         include: ["distances", ...this.#included(parts)],
       });
-    let result = await ask(include);
+    let { result, changed } = await this.#turns.beside(() => ask(include));
     // a distance beyond 32-bit floats comes as null: it is measured here
     const isBeyond = result.distances.some((list) => list.some((distance) => distance === null));
-    if (isBeyond && !include.includes("vector")) result = await ask([...include, "vector"]);
+    if (isBeyond && !include.includes("vector")) {
+      ({ result, changed } = await this.#turns.beside(() => ask([...include, "vector"])));
+    }
+    const torn = include.length === 0 ? [] : [...new Set(result.ids.flat())].filter((key) => changed.has(key));
+    const request = { ...wherePart(filter), include: this.#included([...include, "vector"]) };
+    const again = new Map(
+      (await rowsAlone(this.#turns, this.#open(), torn, request)).map(({ key, row }) => [key, row]),
+    );
     const measure = distanceOf(metric);
     return vectors.map((query, at) =>
       (result.ids[at] ?? []).flatMap((id, place) => {
         if (parseKey(id).scope !== scope) {
           this.#hasScopes = true;
           return [];
+        }
+        if (torn.includes(id)) {
+          const row = again.get(id);
+          return row === undefined ? [] : [{ ...row, distance: measure(query, row.vector as Float32Array) }];
         }
         const row = rowOf({
           id,
@@ -319,7 +331,8 @@ export class ChromaVectors implements VectorBackend<Clause> {
   }
 
   async #rows(request: { ids: string[]; where?: Where }, include: readonly VectorPart[]): Promise<PartialRow[]> {
-    return rowsIn(await this.#open().get({ ...request, include: this.#included(include) }), undefined);
+    const listed = await listRows(this.#turns, this.#open(), { ...request, include: this.#included(include) });
+    return listed.rows.map(({ row }) => row);
   }
 
   async #keys(scope: string, filter: Filter): Promise<string[]> {
@@ -327,7 +340,7 @@ export class ChromaVectors implements VectorBackend<Clause> {
     return keys.filter((key) => parseKey(key).scope === scope);
   }
 
-  #included(parts: readonly VectorPart[]): ("metadatas" | "documents" | "embeddings")[] {
+  #included(parts: readonly VectorPart[]): Included {
     const hasVector = parts.includes("vector");
     const hasText = parts.includes("text");
     // metadata tells what a vector and an empty text were
@@ -373,22 +386,6 @@ function wherePart(filter: Filter): { where?: Where } {
 function ownOf(stored: Metadata | null): Flat {
   const kept = [ownKeys.vector, ownKeys.scope, ownKeys.scoped];
   return Object.fromEntries(Object.entries(stored ?? {}).filter(([key]) => (kept as string[]).includes(key))) as Flat;
-}
-
-type Listed = Awaited<ReturnType<Collection["get"]>>;
-
-function rowsIn({ ids, metadatas, documents, embeddings }: Listed, scope: string | undefined): PartialRow[] {
-  return ids.flatMap((id, at) => {
-    if (scope !== undefined && parseKey(id).scope !== scope) return [];
-    return [
-      rowOf({
-        id,
-        metadata: metadatas[at],
-        document: documents[at],
-        embedding: embeddings[at] as number[] | undefined,
-      }),
-    ];
-  });
 }
 
 function distanceIn(metric: Metric, distance: number): number {

@@ -1,6 +1,18 @@
 /** Changes that read before they write, each alone with the keys that it changes. */
 export class KeyTurns {
   readonly #last = new Map<string, Promise<unknown>>();
+  readonly #watches = new Set<Set<string>>();
+
+  /** What the work gives, and the keys that were being changed at any time meanwhile. */
+  async beside<R>(work: () => Promise<R>): Promise<{ readonly result: R; readonly changed: ReadonlySet<string> }> {
+    const changed = new Set(this.#last.keys());
+    this.#watches.add(changed);
+    try {
+      return { result: await work(), changed };
+    } finally {
+      this.#watches.delete(changed);
+    }
+  }
 
   /** Runs the work after all earlier work on any of these keys. */
   async run<R>(keys: readonly string[], work: () => Promise<R>): Promise<R> {
@@ -15,7 +27,10 @@ export class KeyTurns {
       () => undefined,
       () => undefined,
     );
-    for (const key of keys) this.#last.set(key, end);
+    for (const key of keys) {
+      this.#last.set(key, end);
+      for (const changed of this.#watches) changed.add(key);
+    }
     try {
       return await begun;
     } finally {

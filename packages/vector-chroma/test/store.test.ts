@@ -4,6 +4,7 @@ import { and, type Condition, not, openVectorStore, or, type VectorStore, where 
 import { afterEach, describe, it, jest } from "@jest/globals";
 import fc from "fast-check";
 import { measurable, mementoOf, restore } from "../src/directions.js";
+import { chroma } from "../src/index.js";
 import { keyOf, parseKey } from "../src/keys.js";
 import { client, nameOf, newName, open, url } from "./server.js";
 
@@ -304,4 +305,59 @@ describe("names that JSON escapes", () => {
     const keys = Object.keys(raw.metadatas[0] ?? {}).filter((key) => !key.startsWith("dataknobs:"));
     assert.deepEqual(keys.sort(), ["/~u0009", "~u0009"]);
   });
+});
+
+describe("a row that is written while Chroma reads it", () => {
+  /** A client whose next read sees metadata as they were before `meanwhile`, and vectors as they are after. */
+  function tearing(next: { meanwhile: (() => Promise<unknown>) | undefined }): typeof client {
+    const wrap = <T extends object>(inner: T): T =>
+      new Proxy(inner, {
+        get(target, property) {
+          const member: unknown = Reflect.get(target, property, target);
+          if (typeof member !== "function") return member;
+          return async (...args: [{ include?: string[] }?]) => {
+            const call = (): Promise<object> => Reflect.apply(member, target, args) as Promise<object>;
+            const answer = await call();
+            if (/Collection$/.test(String(property))) return wrap(answer);
+            const reads = (property === "get" || property === "query") && args[0]?.include?.includes("embeddings");
+            const { meanwhile } = next;
+            if (reads !== true || meanwhile === undefined) return answer;
+            next.meanwhile = undefined;
+            await meanwhile();
+            return Object.assign(await call(), { metadatas: (answer as { metadatas: unknown }).metadatas });
+          };
+        },
+      });
+    return wrap(client);
+  }
+
+  const old = { id: "a", vector: [1, 2], metadata: { n: 1 } };
+  const next = { id: "a", vector: [3, 4], metadata: { n: 2 } };
+  const include = ["vector", "metadata"] as const;
+  const reads: { readonly [name: string]: (store: VectorStore) => Promise<unknown> } = {
+    search: async (store) =>
+      (await store.search([3, 4], { include })).map(({ id, vector, metadata, distance }) => [
+        { id, vector: [...vector], metadata },
+        distance,
+      ]),
+    get: async (store) =>
+      (await store.get(["a"], { include })).map((row) => [{ ...row, vector: [...(row?.vector ?? [])] }, 0]),
+    stream: async (store) => {
+      const rows: unknown[] = [];
+      for await (const { id, vector, metadata } of store.stream(undefined, { include }))
+        rows.push([{ id, vector: [...vector], metadata }, 0]);
+      return rows;
+    },
+  };
+  for (const [name, read] of Object.entries(reads)) {
+    it(`is seen whole by ${name}`, async () => {
+      const tear: Parameters<typeof tearing>[0] = { meanwhile: undefined };
+      const backend = chroma({ client: tearing(tear), collection: newName() });
+      const store: VectorStore = await openVectorStore(backend, { dimensions: 2, metric: "euclidean" });
+      stores.push(store);
+      await store.add([old]);
+      tear.meanwhile = () => store.add([next]);
+      assert.deepEqual(plain(await read(store)), [[next, 0]]);
+    });
+  }
 });
